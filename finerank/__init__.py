@@ -1,0 +1,70 @@
+"""finerank: rerank documents with the Qwen3-Reranker models and classic cross-encoders, exactly and fast.
+
+Names are loaded when first used, so that `import finerank` costs nothing (no torch).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+__version__: Final = "0.1.0"
+
+if TYPE_CHECKING:
+    from .errors import (
+        DamagedError,
+        EngineError,
+        FinerankError,
+        FinerankWarning,
+        HubError,
+        InputError,
+        ModelError,
+        NotAModelError,
+        SelfTestError,
+        SettingsError,
+        TooLongError,
+        UnsupportedError,
+    )
+    from .instructions import DEFAULT_INSTRUCTION, PRESETS
+    from .reranker import Reranker
+    from .types import AnswerFacts, Document, ModelInfo, Pair, RankedDocument, Ranking, Usage
+
+_MODULE_OF: Final = {
+    **dict.fromkeys(("AnswerFacts", "Document", "ModelInfo", "Pair", "RankedDocument", "Ranking", "Usage"), "types"),
+    **dict.fromkeys(("DEFAULT_INSTRUCTION", "PRESETS"), "instructions"),
+    "Reranker": "reranker",
+}
+
+__all__ = [
+    "DEFAULT_INSTRUCTION",
+    "PRESETS",
+    "AnswerFacts",
+    "DamagedError",
+    "Document",
+    "EngineError",
+    "FinerankError",
+    "FinerankWarning",
+    "HubError",
+    "InputError",
+    "ModelError",
+    "ModelInfo",
+    "NotAModelError",
+    "Pair",
+    "RankedDocument",
+    "Ranking",
+    "Reranker",
+    "SelfTestError",
+    "SettingsError",
+    "TooLongError",
+    "UnsupportedError",
+    "Usage",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'finerank' has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULE_OF.get(name, 'errors')}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

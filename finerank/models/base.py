@@ -1,0 +1,67 @@
+"""What the engine needs of a model, whatever is behind it: a Qwen3 network, a classic cross-encoder, a bi-encoder."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..scores import FloatArray
+from ..selftest import Check
+from ..texts import Window
+from ..types import ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPair:
+    """One (query, document) as a model wants it.
+
+    payload: the model's own form of it; nobody else looks inside.
+    own_tokens: tokens that this pair adds to a batch.
+    shared_key, shared_tokens: what pairs with the same key need only once in a batch (their prefix).
+    num_tokens: tokens of the document before truncation.
+    """
+
+    payload: Any
+    own_tokens: int
+    num_tokens: int
+    is_truncated: bool
+    shared_key: Hashable = None
+    shared_tokens: int = 0
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self.own_tokens + self.shared_tokens
+
+
+class BatchResult(NamedTuple):
+    """log_odds: (B,) fp32 in the order of the batch.   computed_tokens: tokens that went through the network."""
+
+    log_odds: FloatArray
+    computed_tokens: int
+
+
+class PairModel(ABC):
+    """A model that gives log-odds to encoded pairs. `encode` may run in any thread, `compute` in one at a time."""
+
+    info: ModelInfo
+
+    @abstractmethod
+    def encode(self, query: str, documents: Sequence[str], instruction: str | None) -> list[EncodedPair]:
+        """Valid, checked texts to pairs, in order. Raises InputError if query and instruction leave no room."""
+
+    @abstractmethod
+    def windows(
+        self, query: str, document: str, instruction: str | None, max_tokens: int | None, overlap: float
+    ) -> list[Window]:
+        """Character spans of windows over `document` that each can be encoded without truncation."""
+
+    @abstractmethod
+    def compute(self, pairs: Sequence[EncodedPair]) -> BatchResult:
+        """One batch through the network."""
+
+    def self_checks(self) -> list[Check]:
+        """What this kind of model can check of itself without scoring; see selftest.py."""
+        return []
+
+    def release_memory(self) -> None:  # noqa: B027  (most models keep nothing)
+        """Give back what is kept for speed only; called before a failed batch is tried again in halves."""

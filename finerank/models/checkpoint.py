@@ -1,0 +1,127 @@
+"""What is this folder? Decided from its files, never from its name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from ..errors import NotAModelError, UnsupportedError
+from .tensors import SafetensorsFolder, read_json
+
+Architecture: TypeAlias = Literal["qwen3_yes_no", "qwen3_classifier", "classifier", "embedder"]
+
+_YES_LABELS: Final = frozenset({"yes", "true", "relevant", "positive", "1"})
+_NO_LABELS: Final = frozenset({"no", "false", "irrelevant", "not_relevant", "not relevant", "negative", "0"})
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A folder with a model in it.
+
+    config: its config.json.
+    labels: for a classifier, how many outputs it has; `yes_label` is the one that means relevant.
+    adapter: folder and config of a LoRA adapter to merge in, if there is one.
+    answer_ids: (yes, no) token ids where the checkpoint itself names them.
+    """
+
+    path: Path
+    architecture: Architecture
+    config: Mapping[str, Any]
+    labels: int = 1
+    yes_label: int = 0
+    adapter: tuple[Path, Mapping[str, Any]] | None = None
+    answer_ids: tuple[int, int] | None = None
+
+
+def inspect(path: Path) -> Checkpoint:
+    """Raises NotAModelError for a folder that is no model finerank can use, UnsupportedError for one whose labels
+    do not say which of them means relevant, DamagedError for unreadable files.
+    """
+    if (path / "modules.json").is_file():
+        return _from_modules(path)
+    if (path / "1_Pooling").is_dir():
+        return Checkpoint(path, "embedder", read_json(path / "config.json"))
+    if not (path / "config.json").is_file():
+        found = ", ".join(sorted(file.name for file in path.iterdir())[:6]) or "nothing"
+        raise NotAModelError(f"{path} is no model: it has no config.json (found {found})")
+    return _from_config(path, read_json(path / "config.json"))
+
+
+def with_adapter(base: Checkpoint, adapter: Path, config: Mapping[str, Any]) -> Checkpoint:
+    """`base` with a LoRA adapter over it. An adapter that brings a classification head makes a classifier."""
+    architecture, labels = base.architecture, base.labels
+    if config.get("task_type") == "SEQ_CLS" and base.architecture == "qwen3_yes_no":
+        head = [name for name in SafetensorsFolder(adapter).names() if name.endswith("score.weight")]
+        if head:
+            architecture, labels = "qwen3_classifier", len(SafetensorsFolder(adapter).get(head[0]))
+            if labels != 1:
+                raise UnsupportedError(
+                    f"{adapter} brings a head of {labels} labels and does not say which means relevant; merge it into "
+                    "its base with a config.json whose id2label names yes and no"
+                )
+    return Checkpoint(base.path, architecture, base.config, labels, base.yes_label, (adapter, config), base.answer_ids)
+
+
+def _from_modules(path: Path) -> Checkpoint:
+    """A sentence-transformers folder: an embedder, unless its modules read a score from yes/no logits.
+
+    Newer releases save rerankers with a modules.json too, so the file alone says nothing.
+    """
+    config = read_json(path / "config.json") if (path / "config.json").is_file() else {}
+    modules = _module_types(path)
+    scorers = [folder for name, folder in modules.items() if name == "LogitScore"]
+    if scorers:
+        checkpoint = _from_config(path, config)
+        ids = read_json(path / scorers[0] / "config.json")
+        yes_id, no_id = ids.get("true_token_id"), ids.get("false_token_id")
+        answer_ids = (yes_id, no_id) if isinstance(yes_id, int) and isinstance(no_id, int) else None
+        return Checkpoint(path, checkpoint.architecture, config, answer_ids=answer_ids)
+    if any("Pooling" in name for name in modules):
+        return Checkpoint(path, "embedder", config)
+    if (path / "config.json").is_file():
+        return _from_config(path, config)
+    raise NotAModelError(f"{path}: modules.json names {', '.join(modules) or 'nothing'}: neither embedder nor reranker")
+
+
+def _module_types(path: Path) -> dict[str, str]:
+    """Class name of each module -> its folder."""
+    import json
+
+    from ..errors import DamagedError
+
+    try:
+        modules = json.loads((path / "modules.json").read_text(encoding="utf-8"))
+        return {module["type"].rsplit(".", 1)[-1]: module.get("path", "") for module in modules}
+    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedError(f"{path / 'modules.json'} cannot be read ({error}); download it again") from error
+
+
+def _from_config(path: Path, config: Mapping[str, Any]) -> Checkpoint:
+    architectures = config.get("architectures") or []
+    name = architectures[0] if architectures else None
+    if name == "Qwen3ForCausalLM":
+        return Checkpoint(path, "qwen3_yes_no", config)
+    if isinstance(name, str) and name.endswith("ForSequenceClassification"):
+        labels, yes_label = _labels(path, config)
+        architecture: Architecture = "qwen3_classifier" if name.startswith("Qwen3For") else "classifier"
+        return Checkpoint(path, architecture, config, labels, yes_label)
+    raise NotAModelError(
+        f"{path} holds a {name or 'model of unstated architecture'}; finerank ranks with Qwen3ForCausalLM yes/no "
+        "rerankers, *ForSequenceClassification cross-encoders of one or two labels, and sentence-transformers embedders"
+    )
+
+
+def _labels(path: Path, config: Mapping[str, Any]) -> tuple[int, int]:
+    """(how many labels, which of them means relevant)."""
+    names = {int(key): str(value).strip().lower() for key, value in (config.get("id2label") or {}).items()}
+    count = len(names) or int(config.get("num_labels", 2))
+    if count == 1:
+        return 1, 0
+    if count == 2 and len(names) == 2:
+        for label in (0, 1):
+            if names[label] in _YES_LABELS and names[1 - label] in _NO_LABELS:
+                return 2, label
+    raise UnsupportedError(
+        f"{path}: its {count} labels are {names or 'not named'}; a reranker has one label, or two of which id2label "
+        "says which is yes and which is no"
+    )
