@@ -1,5 +1,6 @@
 """The state of one call in the engine."""
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -9,6 +10,8 @@ import numpy as np
 
 from ..models.base import EncodedPair
 from ..scores import FloatArray
+
+_log = logging.getLogger(__name__)
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -54,11 +57,19 @@ class Job:
         if error is not None:
             self.errors[index] = error
         self._num_open -= 1
-        if self.on_progress is not None:
-            self.on_progress(len(self.pairs) - self._num_open, len(self.pairs))
+        self._tell_progress()
         if self._num_open == 0:
             with suppress(InvalidStateError):  # cancelled meanwhile: nobody waits
                 self.future.set_result(self)
+
+    def _tell_progress(self) -> None:
+        if self.on_progress is None:
+            return
+        try:
+            self.on_progress(len(self.pairs) - self._num_open, len(self.pairs))
+        except Exception:  # the caller's code runs in everybody's thread
+            _log.exception("on_progress failed and is not called again")
+            self.on_progress = None
 
     def cancel(self) -> None:
         """Nobody waits any more: pairs that have not started will not."""

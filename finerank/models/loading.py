@@ -193,8 +193,8 @@ def _head(checkpoint: Checkpoint, config: Qwen3Config, tensors: TensorSource, en
         return yes_row if checkpoint.labels == 1 else yes_row - rows[1 - checkpoint.yes_label]
     name = "model.embed_tokens.weight" if config.has_tied_head else "lm_head.weight"
     yes_id, no_id = checkpoint.answer_ids or (encoder.yes_id, encoder.no_id)
-    yes, no = head_rows(tensors.get(name), (yes_id, no_id))
-    return yes - no
+    rows = head_rows(tensors.get(name), (yes_id, no_id))
+    return rows[0] - rows[1]
 
 
 def _form(name: str) -> PromptForm:

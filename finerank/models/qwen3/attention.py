@@ -11,7 +11,7 @@ Two ways to the same numbers, chosen by device:
 Shapes: queries (R, H, dh), already scaled by 1/sqrt(dh); keys and values (S, G, dh); result (R, H * dh).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import torch
@@ -37,17 +37,22 @@ class Attention(Protocol):
     def __call__(self, block: RowBlock, queries: Tensor, keys_of: SegmentKeys) -> Tensor: ...
 
 
+def _rows_of(block: RowBlock) -> Iterator[tuple[Span, slice]]:
+    """Where each span's queries are. A block of last tokens takes its rows from all over the batch."""
+    row = 0
+    for span in block.spans:
+        yield span, slice(row, row + span.num_rows)
+        row += span.num_rows
+
+
 class BlockedAttention:
     """Span by span, the heads of a key-value group as rows of one product."""
 
     def __call__(self, block: RowBlock, queries: Tensor, keys_of: SegmentKeys) -> Tensor:
         result = queries.new_empty(len(queries), queries.shape[1] * queries.shape[2], dtype=torch.float32)
-        row = 0
-        for span in block.spans:
+        for span, rows in _rows_of(block):
             keys, values = keys_of(span.segment)
-            rows = slice(row, row + span.num_rows)
             self._attend(queries[rows], keys[: span.num_keys], values[: span.num_keys], result[rows])
-            row += span.num_rows
         return result
 
     def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, result: Tensor) -> None:
@@ -99,12 +104,11 @@ class PaddedAttention:
 
     def __call__(self, block: RowBlock, queries: Tensor, keys_of: SegmentKeys) -> Tensor:
         result = queries.new_empty(len(queries), queries.shape[1] * queries.shape[2])
-        offset = block.start
+        rows_of = dict(_rows_of(block))
         for spans in _groups(block.spans):
-            mixed = _padded_call([queries[s.start - offset : s.end - offset] for s in spans], spans, keys_of)
+            mixed = _padded_call([queries[rows_of[span]] for span in spans], spans, keys_of)
             for index, span in enumerate(spans):
-                rows = mixed[index, :, : span.num_rows].transpose(0, 1)
-                result[span.start - offset : span.end - offset] = rows.reshape(span.num_rows, -1)
+                result[rows_of[span]] = mixed[index, :, : span.num_rows].transpose(0, 1).flatten(1)
         return result
 
 

@@ -1,0 +1,55 @@
+from finerank.engine.job import Job
+from finerank.engine.planner import Planner
+from finerank.models.base import EncodedPair
+
+
+def _job(*lengths: int, max_pairs: int = 0, key: str | None = None, shared: int = 0) -> Job:
+    pairs = [EncodedPair(None, length, length, False, key, shared) for length in lengths]
+    return Job(pairs, max_pairs=max_pairs)
+
+
+def _drain(planner: Planner, jobs: list[Job]) -> list[list[tuple[int, int]]]:
+    batches = []
+    while any(job.has_waiting for job in jobs):
+        batch = planner.next_batch(jobs)
+        batches.append([(jobs.index(job), index) for job, index in batch.members])
+    return batches
+
+
+def test_every_pair_runs_once_within_the_budget() -> None:
+    jobs = [_job(*[7] * 20), _job(*[30] * 5), _job(3)]
+    lengths = [[7] * 20, [30] * 5, [3]]
+    batches = _drain(Planner(max_tokens=64), jobs)
+    members = [member for batch in batches for member in batch]
+    assert sorted(members) == [(job, index) for job in range(3) for index in range(len(lengths[job]))]
+    assert all(sum(lengths[job][index] for job, index in batch) <= 64 for batch in batches)
+
+
+def test_a_pair_larger_than_the_budget_runs_alone() -> None:
+    assert _drain(Planner(max_tokens=10), [_job(50, 4)]) == [[(0, 0)], [(0, 1)]]
+
+
+def test_a_small_call_is_not_starved_by_a_large_one() -> None:
+    batches = _drain(Planner(max_tokens=100), [_job(*[10] * 1000), _job(*[10] * 5)])
+    last_of_small = max(number for number, batch in enumerate(batches) if any(job == 1 for job, _ in batch))
+    assert last_of_small <= 1
+
+
+def test_batch_size_bounds_one_callers_share() -> None:
+    batches = _drain(Planner(max_tokens=1000), [_job(*[1] * 7, max_pairs=3), _job(*[1] * 4)])
+    assert all(sum(job == 0 for job, _ in batch) <= 3 for batch in batches)
+
+
+def test_max_pairs_bounds_a_batch() -> None:
+    assert all(len(batch) == 1 for batch in _drain(Planner(max_tokens=1000, max_pairs=1), [_job(1, 1), _job(1)]))
+
+
+def test_a_shared_prefix_counts_once() -> None:
+    (batch,) = _drain(Planner(max_tokens=60), [_job(*[5] * 8, key="prefix", shared=20)])
+    assert len(batch) == 8
+
+
+def test_cancelled_calls_leave_the_queue() -> None:
+    job = _job(1, 2, 3)
+    job.cancel()
+    assert not Planner(max_tokens=100).next_batch([job]).members
