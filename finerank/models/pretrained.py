@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from ..errors import DamagedError, FinerankError, TooLongError, UnsupportedError
 from ..texts import Window
 from .checkpoint import Checkpoint
+
+_TOKENIZER_FILES: Final = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model")
 
 
 @contextmanager
@@ -17,6 +19,9 @@ def opening(checkpoint: Checkpoint, trust_remote_code: bool) -> Iterator[None]:
             f"{checkpoint.path} brings Python code of its own, which runs only with trust_remote_code=True "
             "(--trust-remote-code); read it first"
         )
+    if not any((checkpoint.path / name).is_file() for name in _TOKENIZER_FILES):
+        # transformers would make up an empty tokenizer, to which every text looks the same.
+        raise DamagedError(f"{checkpoint.path} has no tokenizer ({', '.join(_TOKENIZER_FILES)}); download it again")
     from transformers.utils import logging
 
     had_bars = logging.is_progress_bar_enabled()
