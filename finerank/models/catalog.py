@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from ..errors import ModelError
 from . import embedded
+from .hub import cached_bytes
 from .qwen3.config import Qwen3Config
 
 BYTES_PER_NUMBER: Final[Mapping[str, int]] = MappingProxyType({"bfloat16": 2, "float32": 4})
@@ -70,6 +72,17 @@ def memory_bytes(model: KnownModel, dtype: str) -> int:
     return _RUNTIME_BYTES + _qwen3_weights(model.shape, size) + _qwen3_working(model.shape, size)
 
 
+def bytes_on_this_machine(model: KnownModel) -> int | None:
+    """Bytes of a model that need not be downloaded any more, None if it is not here. Never touches the network."""
+    if not model.is_default:
+        return cached_bytes(model.name)
+    try:
+        files = list(embedded.embedded_path().rglob("*"))
+    except ModelError:
+        return None
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
 def _qwen3_weights(shape: Qwen3Config, size: int) -> int:
     return size * shape.num_layers * shape.linear_parameters + 2 * shape.vocab_size * shape.hidden_size
 
@@ -127,7 +140,13 @@ KNOWN_MODELS: Final = (
     KnownModel("BAAI/bge-reranker-base", 278_000_000, 768, "Chinese, English", 512, "MIT"),
     KnownModel("BAAI/bge-reranker-v2-m3", 568_000_000, 1024, "100+", 8192, "Apache-2.0"),
     KnownModel(
-        "Alibaba-NLP/gte-multilingual-reranker-base", 306_000_000, 768, "70+", 8192, "Apache-2.0", needs_remote_code=True
+        "Alibaba-NLP/gte-multilingual-reranker-base",
+        306_000_000,
+        768,
+        "70+",
+        8192,
+        "Apache-2.0",
+        needs_remote_code=True,
     ),
     KnownModel("cross-encoder/ms-marco-MiniLM-L6-v2", 22_700_000, 384, "English", 512, "Apache-2.0"),
     KnownModel(embedded.NAME, 22_700_000, 384, "English", 256, "Apache-2.0", is_default=True),

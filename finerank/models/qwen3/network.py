@@ -129,19 +129,23 @@ class _LayerState:
     def finish_rows(self, block: RowBlock, hidden: Tensor, rows: slice | Tensor) -> None:
         """The same for any rows of the batch: `rows` says which they are."""
         layer, eps = self.layer, self.config.rms_eps
-        normed = _rms_norm(hidden, layer.input_norm, eps).to(self.dtype)
-        queries = layer.query(normed).view(len(hidden), self.config.num_heads, self.config.head_dim)
-        queries = _rotate(_rms_norm(queries.float(), layer.query_norm, eps), self.rotary, rows)
+        normed = _rms_norm(hidden, layer.input_norm, eps, self.dtype)
+        queries = layer.query(normed).view(len(hidden), self.config.num_heads, self.config.head_dim).float()
+        queries = _norm_and_rotate(queries, layer.query_norm, eps, self._rotary_of(rows))
         mixed = self.attention(block, queries.to(self.keys.dtype), self._keys_of)
-        hidden += layer.output(mixed.to(self.dtype))
-        normed = _rms_norm(hidden, layer.mlp_norm, eps).to(self.dtype)
+        hidden += layer.output(mixed)
+        normed = _rms_norm(hidden, layer.mlp_norm, eps, self.dtype)
         hidden += layer.down(layer.up.times(normed, layer.gate.silu(normed)))
 
     def _fill_keys_and_values(self, rows: slice, hidden: Tensor) -> None:
-        normed = _rms_norm(hidden[rows], self.layer.input_norm, self.config.rms_eps).to(self.dtype)
-        keys = self.layer.key(normed).view(-1, self.config.num_kv_heads, self.config.head_dim)
-        self.keys[rows] = _rotate(_rms_norm(keys.float(), self.layer.key_norm, self.config.rms_eps), self.rotary, rows)
-        self.values[rows] = self.layer.value(normed).view_as(keys)
+        layer, eps = self.layer, self.config.rms_eps
+        normed = _rms_norm(hidden[rows], layer.input_norm, eps, self.dtype)
+        keys = layer.key(normed).view(-1, self.config.num_kv_heads, self.config.head_dim).float()
+        self.keys[rows] = _norm_and_rotate(keys, layer.key_norm, eps, self._rotary_of(rows))
+        self.values[rows] = layer.value(normed).view_as(keys)
+
+    def _rotary_of(self, rows: slice | Tensor) -> tuple[Tensor, Tensor]:
+        return self.rotary[0][rows], self.rotary[1][rows]
 
     def _keys_of(self, segment: Segment) -> tuple[Tensor, Tensor]:
         """Past and own rows in one piece; the last segment's is remembered, as its spans come one after another."""
@@ -185,20 +189,33 @@ class _Rotary:
         return cos, sin
 
 
-def _rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
-    return F.rms_norm(x, (x.shape[-1],), weight, eps)
+def _inverse_rms(x: Tensor, eps: float) -> Tensor:
+    """(..., 1): 1 / sqrt(mean of squares + eps). A vector norm reads x once; `F.rms_norm` on a CPU in four passes."""
+    mean: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1])
+    return mean.add_(eps).rsqrt_()
 
 
-def _rotate(x: Tensor, rotary: tuple[Tensor, Tensor], rows: slice | Tensor) -> Tensor:
-    """Rotary positions on (R, heads, dh): the first half of a head's numbers pairs with the second."""
-    cos, sin = rotary[0][rows], rotary[1][rows]
+def _rms_norm(x: Tensor, weight: Tensor, eps: float, dtype: torch.dtype = torch.float32) -> Tensor:
+    """x (R, D) fp32 -> (R, D) in `dtype`, rounded once."""
+    return torch.mul(x * _inverse_rms(x, eps), weight, out=torch.empty_like(x, dtype=dtype))
+
+
+def _norm_and_rotate(x: Tensor, weight: Tensor, eps: float, rotary: tuple[Tensor, Tensor]) -> Tensor:
+    """RMS norm of each head, then rotary positions; x (R, heads, dh) fp32 is overwritten.
+
+    The first half of a head's numbers pairs with the second. The norm's weight goes into the small tables of cos
+    and sin instead of another pass over x.
+    """
+    x *= _inverse_rms(x, eps)
     first, second = x.chunk(2, dim=-1)
+    weight_first, weight_second = weight.chunk(2)
+    cos, sin = rotary
     rotated = torch.empty_like(x)
     low, high = rotated.chunk(2, dim=-1)
-    torch.mul(first, cos, out=low)
-    low.addcmul_(second, sin, value=-1)
-    torch.mul(second, cos, out=high)
-    high.addcmul_(first, sin)
+    torch.mul(first, cos * weight_first, out=low)
+    low.addcmul_(second, sin * weight_second, value=-1)
+    torch.mul(second, cos * weight_second, out=high)
+    high.addcmul_(first, sin * weight_first)
     return rotated
 
 

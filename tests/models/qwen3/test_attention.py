@@ -6,6 +6,7 @@ from torch import Tensor
 
 from finerank.models.qwen3 import attention
 from finerank.models.qwen3.attention import BlockedAttention, PaddedAttention
+from finerank.models.qwen3.linear import can_pack
 from finerank.models.qwen3.segments import KeyValues, Layout, RowBlock, Segment
 
 HEADS, KV_HEADS, HEAD_DIM = 6, 2, 8
@@ -49,6 +50,17 @@ def _plain(block: RowBlock, queries: Tensor, layout: Layout, keys: Tensor, value
 @pytest.mark.parametrize("scores_bytes", [1, 4_000, 8 << 20])
 def test_blocked_equals_plain(max_rows: int, scores_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "_SCORES_BYTES", scores_bytes)
+    _check(BlockedAttention(), max_rows)
+
+
+@pytest.mark.parametrize("max_rows", [5, 16, 1000])
+@pytest.mark.parametrize("scores_bytes", [1, 8 << 20])
+def test_long_equals_plain(max_rows: int, scores_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way of long documents, on short ones."""
+    if not can_pack(torch.float32):
+        pytest.skip("this torch has no packed product")
+    for name, value in (("_SCORES_BYTES", scores_bytes), ("_LONG_ROWS", 1), ("_LONG_KEYS", 1), ("_FEWEST_ROWS", 3)):
+        monkeypatch.setattr(attention, name, value)
     _check(BlockedAttention(), max_rows)
 
 
