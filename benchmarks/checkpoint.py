@@ -74,6 +74,9 @@ def _random_tensors() -> dict[str, torch.Tensor]:
             "mlp.gate_proj": (wide, hidden), "mlp.up_proj": (wide, hidden), "mlp.down_proj": (hidden, wide),
         }  # fmt: skip
         tensors |= {f"{name}.{part}.weight": matrix(*shape) for part, shape in shapes.items()}
-        norms = {"input_layernorm": hidden, "post_attention_layernorm": hidden, "self_attn.q_norm": head_dim, "self_attn.k_norm": head_dim}  # fmt: skip
+        norms = {
+            "input_layernorm": hidden, "post_attention_layernorm": hidden,
+            "self_attn.q_norm": head_dim, "self_attn.k_norm": head_dim,
+        }  # fmt: skip
         tensors |= {f"{name}.{part}.weight": norm(size) for part, size in norms.items()}
     return tensors

@@ -83,31 +83,6 @@ def running(names: list[str], folder: Path, dtype: str, threads: int) -> Iterato
             system.close()
 
 
-def layer_shapes(config: Qwen3Config) -> list[tuple[int, int]]:
-    """(in, out) of a layer's matrix products."""
-    hidden, wide = config.hidden_size, config.intermediate_size
-    queries, keys = config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim
-    return [
-        (hidden, queries),
-        (hidden, keys),
-        (hidden, keys),
-        (queries, hidden),
-        (hidden, wide),
-        (hidden, wide),
-        (wide, hidden),
-    ]
-
-
-def needed_flop(config: Qwen3Config, computed_tokens: int, num_documents: int) -> float:
-    """Multiplications and additions of the matrix products: keys and values of the last layer for all tokens, the
-    rest of it for last tokens only.
-    """
-    keys_and_values = 2 * config.hidden_size * config.num_kv_heads * config.head_dim
-    rest_of_last = config.linear_parameters - keys_and_values
-    full = computed_tokens * ((config.num_layers - 1) * config.linear_parameters + keys_and_values)
-    return 2.0 * (full + num_documents * rest_of_last)
-
-
 def count_tokens(encoder: PromptEncoder, workload: Workload, turn: int) -> tuple[int, int]:
     """(tokens of all prompts, tokens computed with a shared prefix)."""
     query, documents = workload.texts(turn)
@@ -153,7 +128,7 @@ def _row(
     }
     if name == "finerank":
         shares = [
-            needed_flop(config, counts[turn][1], workload.num_documents) / value / rate
+            config.product_flop(counts[turn][1], workload.num_documents) / value / rate
             for turn, value in enumerate(seconds)
         ]
         row["share_of_matmul_rate"] = statistics.median(shares)
@@ -166,9 +141,8 @@ def _difference(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> flo
 
 
 def print_table(result: dict[str, Any]) -> None:
-    print(
-        f"\n{result['workload']}: {result['prompt_tokens']} prompt tokens, {result['computed_tokens']} with a shared prefix"
-    )
+    tokens = f"{result['prompt_tokens']} prompt tokens, {result['computed_tokens']} with a shared prefix"
+    print(f"\n{result['workload']}: {tokens}")
     for name, row in result["systems"].items():
         ratio = row["ratio_to_sentence_transformers"]
         share = row.get("share_of_matmul_rate")
@@ -223,7 +197,7 @@ def main() -> None:
         limit: PromptEncoder(Tokenizer.from_file(str(folder / "tokenizer.json")), max_length=limit)
         for limit in (8192, 32_768)
     }
-    shapes, dtype = layer_shapes(Qwen3Config.from_dict(CONFIG)), getattr(torch, arguments.dtype)
+    shapes, dtype = Qwen3Config.from_dict(CONFIG).product_shapes, getattr(torch, arguments.dtype)
     cpu = torch.device("cpu")
     rates = [matmul_rate(cpu, dtype, shapes)]
     results = []

@@ -6,40 +6,26 @@ What is loaded, and how, is in models/loading.py; how batches are made, in engin
 """
 
 import asyncio
-import math
 import time
-import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import numpy as np
-
+from .calls import PairsCall, RankCall, Work
 from .engine.job import Job, Progress
 from .engine.loop import Engine
 from .engine.planner import Planner
-from .errors import FinerankWarning, InputError
+from .errors import InputError
 from .models.base import EncodedPair, PairModel
 from .models.hub import Hub
 from .models.loading import LoadOptions, load_model
-from .ranking import check_options, order, select
+from .ranking import check_options
 from .scores import FloatArray, probability
 from .selftest import SelfTestReport, run_self_test
 from .texts import Window, check_text
-from .types import (
-    AnswerFacts,
-    Document,
-    LongDocuments,
-    ModelInfo,
-    Pair,
-    RankedDocument,
-    Ranking,
-    SelfTestMode,
-    Usage,
-)
+from .types import Document, LongDocuments, ModelInfo, Pair, Ranking, SelfTestMode
 
 _MOST_TOKENS = 32_768
 
@@ -211,39 +197,37 @@ class Reranker:
         min_score: float | None,
         batch_size: int,
         on_progress: Progress | None = None,
-    ) -> "_RankCall":
+    ) -> RankCall:
         check_options(top_n, min_score, batch_size)
         _check_query(query)
         _check_list(documents, "documents")
         started = time.perf_counter()
-        work = _Work()
+        work = Work()
         texts = [work.text_of(document, index) for index, document in enumerate(documents)]
         self._encode(query, texts, instruction, work)
         job = self._engine.submit(work.pairs, max_pairs=batch_size, on_progress=on_progress)
-        return _RankCall(self.info, documents, texts, instruction, work, job, started, top_n, min_score)
+        return RankCall(self.info, documents, texts, instruction, work, job, started, top_n, min_score)
 
-    def _begin_pairs(self, pairs: Sequence[Pair], instruction: str | None) -> "_PairsCall":
+    def _begin_pairs(self, pairs: Sequence[Pair], instruction: str | None) -> PairsCall:
         _check_list(pairs, "pairs")
-        work = _Work()
+        work = Work()
         for query, indices in _by_query(pairs).items():
             _check_query(query)
             texts: list[str | None] = [None] * len(pairs)
             for index in indices:
                 texts[index] = work.text_of(pairs[index][1], index)
             self._encode(query, texts, instruction, work)
-        return _PairsCall(len(pairs), work, self._engine.submit(work.pairs))
+        return PairsCall(len(pairs), work, self._engine.submit(work.pairs))
 
-    def _encode(self, query: str, texts: Sequence[str | None], instruction: str | None, work: "_Work") -> None:
-        """Adds the pairs of all `texts` that are not None to the work."""
-        indices = [index for index, text in enumerate(texts) if text is not None]
-        encoded = self._model.encode(query, [text for text in texts if text is not None], instruction)
-        for index, pair in zip(indices, encoded, strict=True):
-            work.whole[index] = pair
-            windows = self._windows(query, texts[index] or "", pair, instruction)
-            if windows is None:
-                work.add(index, pair, None)
-            else:
-                work.add_windows(index, *windows)
+    def _encode(self, query: str, texts: Sequence[str | None], instruction: str | None, work: Work) -> None:
+        """Adds the pairs of all `texts` that are not None; equal texts are one pair, so that they tie exactly."""
+        owners: dict[str, list[int]] = {}
+        for index, text in enumerate(texts):
+            if text is not None:
+                owners.setdefault(text, []).append(index)
+        encoded = self._model.encode(query, list(owners), instruction)
+        for (text, indices), pair in zip(owners.items(), encoded, strict=True):
+            work.add(indices, pair, self._windows(query, text, pair, instruction))
 
     def _windows(
         self, query: str, text: str, whole: EncodedPair, instruction: str | None
@@ -256,122 +240,6 @@ class Reranker:
             return None
         spans = self._model.windows(query, text, instruction, chunk_tokens, overlap)
         return spans, self._model.encode(query, [text[start:end] for start, end in spans], instruction)
-
-
-@dataclass(slots=True)
-class _Work:
-    """What a call asks the engine for, and which document each pair belongs to.
-
-    owners[i], windows[i]: document and span of pairs[i].   errors: documents that never got that far.
-    whole: each document's own encoding, for its token count.
-    """
-
-    pairs: list[EncodedPair] = field(default_factory=list)
-    owners: list[int] = field(default_factory=list)
-    windows: list[Window | None] = field(default_factory=list)
-    errors: dict[int, str] = field(default_factory=dict)
-    whole: dict[int, EncodedPair] = field(default_factory=dict)
-
-    def add(self, owner: int, pair: EncodedPair, window: Window | None) -> None:
-        self.pairs.append(pair)
-        self.owners.append(owner)
-        self.windows.append(window)
-
-    def add_windows(self, owner: int, spans: Sequence[Window], pairs: Sequence[EncodedPair]) -> None:
-        for span, pair in zip(spans, pairs, strict=True):
-            self.add(owner, pair, span)
-
-    def text_of(self, document: Any, index: int) -> str | None:
-        """The text to rank, or None and an error."""
-        try:
-            if isinstance(document, Mapping):
-                if "text" not in document:
-                    raise InputError(f"a document that is a mapping needs the key 'text'; it has {list(document)[:6]}")
-                return check_text(document["text"], "the document's text")
-            return check_text(document, "the document")
-        except InputError as error:
-            self.errors[index] = str(error)
-            return None
-
-    def best(self, job: Job) -> tuple[dict[int, float], dict[int, Window | None], dict[int, str]]:
-        """(log-odds, window, error) of each document. A failed window fails its document: its score is unknown."""
-        log_odds: dict[int, float] = {}
-        windows: dict[int, Window | None] = {}
-        errors = dict(self.errors)
-        for position, (owner, window) in enumerate(zip(self.owners, self.windows, strict=True)):
-            value = float(job.log_odds[position])
-            if position in job.errors:
-                errors.setdefault(owner, job.errors[position])
-            elif owner not in log_odds or value > log_odds[owner]:
-                log_odds[owner], windows[owner] = value, window
-        return {owner: value for owner, value in log_odds.items() if owner not in errors}, windows, errors
-
-
-@dataclass(slots=True)
-class _RankCall:
-    """A `rank` under way."""
-
-    info: ModelInfo
-    documents: Sequence[Document]
-    texts: Sequence[str | None]
-    instruction: str | None
-    work: _Work
-    job: Job
-    started: float
-    top_n: int | None
-    min_score: float | None
-
-    def ranking(self, job: Job) -> Ranking:
-        log_odds, windows, errors = self.work.best(job)
-        values = np.array([log_odds.get(index, math.nan) for index in range(len(self.documents))], dtype=np.float32)
-        scores = probability(values)
-        ranked = [
-            self._ranked(index, float(values[index]), float(scores[index]), windows.get(index), errors.get(index))
-            for index in range(len(self.documents))
-        ]
-        kept = select(order(ranked), top_n=self.top_n, min_score=self.min_score)
-        return Ranking(kept, self._facts(job))
-
-    def _ranked(
-        self, index: int, log_odds: float, score: float, window: Window | None, error: str | None
-    ) -> RankedDocument:
-        whole, text = self.work.whole.get(index), self.texts[index]
-        return RankedDocument(
-            index=index,
-            document=self.documents[index],
-            score=score,
-            log_odds=log_odds,
-            num_tokens=whole.num_tokens if whole else 0,
-            is_truncated=bool(whole and whole.is_truncated and window is None),
-            is_blank=text is not None and not text.strip(),
-            window=window,
-            error=error,
-        )
-
-    def _facts(self, job: Job) -> AnswerFacts:
-        warned: tuple[str, ...] = ()
-        effective = self.info.default_instruction
-        if effective is not None and self.instruction is not None:
-            effective = self.instruction
-        elif self.instruction is not None:
-            warned = (f"{self.info.name} takes no instruction; the one given was ignored",)
-        usage = Usage(sum(pair.prompt_tokens for pair in self.work.pairs), round(job.computed_tokens))
-        return AnswerFacts(self.info, effective, usage, time.perf_counter() - self.started, warned)
-
-
-@dataclass(slots=True)
-class _PairsCall:
-    """A `log_odds` under way."""
-
-    num_pairs: int
-    work: _Work
-    job: Job
-
-    def log_odds(self, job: Job) -> FloatArray:
-        values, _, errors = self.work.best(job)
-        for index, reason in sorted(errors.items()):
-            warnings.warn(f"pair {index} has no score: {reason}", FinerankWarning, stacklevel=3)
-        return np.array([values.get(index, math.nan) for index in range(self.num_pairs)], dtype=np.float32)
 
 
 def _wait(job: Job) -> Job:

@@ -109,16 +109,21 @@ def run_self_test(reranker: "Reranker", mode: SelfTestMode) -> SelfTestReport:
     """
     if mode not in ("off", "warn", "require"):
         raise SettingsError(f"self_test is {mode!r}; give 'off', 'warn' or 'require'")
-    checks = [*reranker.model.self_checks(), *_score_checks(reranker)]
-    if mode != "off" and all(check.is_passed for check in checks):
-        checks.append(_golden_check(reranker))
-    report = SelfTestReport(tuple(checks))
+    report = run_checks(reranker, with_meaning=mode != "off")
     for check in report.failures:
         message = f"self-test of {reranker.info.name}: {check.name}: {check.detail}"
         if mode == "require" or (mode == "warn" and not check.is_semantic):
             raise SelfTestError(message)
         warnings.warn(message, FinerankWarning, stacklevel=4)
     return report
+
+
+def run_checks(reranker: "Reranker", *, with_meaning: bool = True) -> SelfTestReport:
+    """All checks, without raising. Those of meaning are left out where mechanical ones fail: they would say nothing."""
+    checks = [*reranker.model.self_checks(), *_score_checks(reranker)]
+    if with_meaning and all(check.is_passed for check in checks):
+        checks.append(_golden_check(reranker))
+    return SelfTestReport(tuple(checks))
 
 
 def _score_checks(reranker: "Reranker") -> list[Check]:

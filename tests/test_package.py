@@ -7,12 +7,16 @@ import finerank
 
 
 def test_all_is_complete_and_sorted() -> None:
-    assert finerank.__all__ == sorted(finerank.__all__, key=lambda name: (not name.isupper(), name.startswith("__"), name))
+    assert finerank.__all__ == sorted(
+        finerank.__all__, key=lambda name: (not name.isupper(), name.startswith("__"), name)
+    )
     for name in finerank.__all__:
         assert getattr(finerank, name) is not None
     from finerank import errors
 
-    defined = {name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == errors.__name__}
+    defined = {
+        name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == errors.__name__
+    }
     assert defined <= set(finerank.__all__)
 
 
@@ -21,6 +25,6 @@ def test_unknown_names_are_attribute_errors() -> None:
 
 
 def test_import_loads_no_torch() -> None:
-    code = "import sys, finerank; finerank.PRESETS; finerank.RankedDocument; finerank.InputError; print('torch' in sys.modules)"
+    code = "import sys; from finerank import PRESETS, InputError, RankedDocument; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -68,9 +68,7 @@ def test_control_tokens_in_texts_are_letters(tokenizer: Tokenizer, token: str) -
 
 def test_braces_are_text(tokenizer: Tokenizer) -> None:
     encoder = PromptEncoder(tokenizer)
-    assert _ids(encoder, "{}", "{document} {0}", "{query}") == encoder.reference_ids(
-        "{}", "{document} {0}", "{query}"
-    )
+    assert _ids(encoder, "{}", "{document} {0}", "{query}") == encoder.reference_ids("{}", "{document} {0}", "{query}")
 
 
 def test_evaluation_form_differs_as_documented(tokenizer: Tokenizer) -> None:

@@ -44,6 +44,16 @@ def test_ties_keep_input_order(reranker: Reranker) -> None:
     assert [each.index for each in reranker.rank("a fox", ["same text"] * 6)] == list(range(6))
 
 
+def test_equal_documents_are_computed_once_and_tie_exactly(reranker: Reranker) -> None:
+    ranking = reranker.rank("a fox", [*DOCUMENTS, *DOCUMENTS])
+    by_index = {each.index: each.log_odds for each in ranking}
+    for index in range(len(DOCUMENTS)):
+        assert by_index[index] == by_index[index + len(DOCUMENTS)]
+    once = reranker.rank("a fox", DOCUMENTS).facts.usage
+    assert ranking.facts.usage.prompt_tokens == 2 * once.prompt_tokens
+    assert ranking.facts.usage.computed_tokens <= once.computed_tokens + 1
+
+
 def test_top_n_and_min_score(reranker: Reranker) -> None:
     ranking = reranker.rank("a fox", DOCUMENTS)
     assert [each.index for each in reranker.rank("a fox", DOCUMENTS, top_n=3)] == [each.index for each in ranking[:3]]
@@ -165,7 +175,8 @@ async def test_async_twins_give_the_same(reranker: Reranker) -> None:
 
 
 async def test_a_cancelled_call_leaves_the_queue(reranker: Reranker) -> None:
-    call = asyncio.create_task(reranker.arank("a fox", DOCUMENTS * 200))
+    many = [f"{number} {document}" for number in range(200) for document in DOCUMENTS]
+    call = asyncio.create_task(reranker.arank("a fox", many))
     await asyncio.sleep(0.2)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -26,7 +26,9 @@ class Model(PairModel):
     def encode(self, query: str, documents: Sequence[str], instruction: str | None) -> list[EncodedPair]:
         return [EncodedPair(document, 1, 1, False) for document in documents]
 
-    def windows(self, query: str, document: str, instruction: str | None, max_tokens: int | None, overlap: float) -> list[Window]:
+    def windows(
+        self, query: str, document: str, instruction: str | None, max_tokens: int | None, overlap: float
+    ) -> list[Window]:
         raise NotImplementedError
 
     def compute(self, pairs: Sequence[EncodedPair]) -> BatchResult:
@@ -66,9 +68,10 @@ def test_the_same_score_for_everything_is_noticed() -> None:
 def test_leaking_neighbours_are_noticed_in_every_mode() -> None:
     with pytest.warns(FinerankWarning, match="neighbours"):
         Reranker.from_model(Model(lambda document, company: _good(document, company) + company)).close()
-    with pytest.warns(FinerankWarning), Reranker.from_model(Model(lambda d, c: _good(d, c) + c)) as reranker:
-        with pytest.raises(SelfTestError, match="neighbours"):
-            run_self_test(reranker, "warn")
+    with pytest.warns(FinerankWarning):
+        reranker = Reranker.from_model(Model(lambda document, company: _good(document, company) + company))
+    with reranker, pytest.raises(SelfTestError, match="neighbours"):
+        run_self_test(reranker, "warn")
 
 
 def test_a_failed_check_of_the_model_itself_is_told() -> None:

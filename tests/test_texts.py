@@ -11,7 +11,12 @@ def test_check_text_accepts_any_valid_text() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(5, "it must be a string, not int"), (None, "not NoneType"), (b"x", "not bytes"), ("a\udcff", r"U\+DCFF at character 1")],
+    [
+        (5, "it must be a string, not int"),
+        (None, "not NoneType"),
+        (b"x", "not bytes"),
+        ("a\udcff", r"U\+DCFF at character 1"),
+    ],
 )
 def test_check_text_refuses_what_is_none(text: object, message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -25,7 +25,9 @@ class EchoModel(PairModel):
     def encode(self, query: str, documents: Sequence[str], instruction: str | None) -> list[EncodedPair]:
         raise NotImplementedError
 
-    def windows(self, query: str, document: str, instruction: str | None, max_tokens: int | None, overlap: float) -> list[Window]:
+    def windows(
+        self, query: str, document: str, instruction: str | None, max_tokens: int | None, overlap: float
+    ) -> list[Window]:
         raise NotImplementedError
 
     def compute(self, pairs: Sequence[EncodedPair]) -> BatchResult:

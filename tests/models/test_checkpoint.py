@@ -31,7 +31,10 @@ def test_the_name_of_the_folder_decides_nothing(tmp_path: Path) -> None:
 
 
 def test_pooling_makes_an_embedder(tmp_path: Path) -> None:
-    modules = [{"type": "sentence_transformers.models.Transformer", "path": ""}, {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]
+    modules = [
+        {"type": "sentence_transformers.models.Transformer", "path": ""},
+        {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"},
+    ]
     folder = _folder(tmp_path, config__json={"architectures": ["Qwen3ForCausalLM"]}, modules__json=modules)
     assert inspect(folder).architecture == "embedder"
     (folder / "modules.json").unlink()

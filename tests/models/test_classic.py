@@ -63,7 +63,9 @@ def test_cross_encoder_gives_sentence_transformers_logits(tmp_path: Path) -> Non
     with _load(folder) as reranker:
         assert reranker.info.kind == "cross_encoder"
         ranking = reranker.rank(QUERY, documents)
-        assert [each.log_odds for each in sorted(ranking, key=lambda each: each.index)] == pytest.approx(expected, abs=1e-5)
+        assert [each.log_odds for each in sorted(ranking, key=lambda each: each.index)] == pytest.approx(
+            expected, abs=1e-5
+        )
         assert [each.index for each in ranking] == np.argsort(-expected, kind="stable").tolist()
         assert not any(each.is_truncated for each in ranking)
 

@@ -30,12 +30,14 @@ def test_a_damaged_shard_is_named(make_qwen3: MakeQwen3) -> None:
     shard.write_bytes(content[: len(content) // 2])
     source = SafetensorsFolder(folder)
     with pytest.raises(DamagedError, match=shard.name):
-        for name in source.names():
-            source.get(name)
+        _read_all(source)
     shard.unlink()
     with pytest.raises(DamagedError, match=f"{shard.name} is missing"):
-        for name in source.names():
-            source.get(name)
+        _read_all(source)
+
+
+def _read_all(source: SafetensorsFolder) -> list[torch.Tensor]:
+    return [source.get(name) for name in source.names()]
 
 
 def test_pickles_are_refused(tmp_path: Path) -> None:
@@ -55,7 +57,9 @@ def test_lora_is_merged_as_peft_merges_it(make_qwen3: MakeQwen3, tmp_path: Path,
         use_rslora=use_rslora, init_lora_weights=False,
     )  # fmt: skip
     get_peft_model(AutoModelForCausalLM.from_pretrained(folder), config).save_pretrained(tmp_path)
-    merged = LoraMerged(SafetensorsFolder(folder), SafetensorsFolder(tmp_path), read_json(tmp_path / "adapter_config.json"))
+    merged = LoraMerged(
+        SafetensorsFolder(folder), SafetensorsFolder(tmp_path), read_json(tmp_path / "adapter_config.json")
+    )
     expected = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), tmp_path).merge_and_unload()
     changed = 0
     base = SafetensorsFolder(folder)
@@ -82,8 +86,12 @@ def test_adapters_for_another_base_are_refused(make_qwen3: MakeQwen3, tmp_path: 
         adapter("0", 32).get("model.layers.0.self_attn.q_proj.weight")
 
 
-@pytest.mark.parametrize("change", [{"use_dora": True}, {"bias": "all"}, {"peft_type": "IA3"}, {"fan_in_fan_out": True}])
-def test_adapters_that_are_more_than_lora_are_refused(make_qwen3: MakeQwen3, tmp_path: Path, change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"use_dora": True}, {"bias": "all"}, {"peft_type": "IA3"}, {"fan_in_fan_out": True}]
+)
+def test_adapters_that_are_more_than_lora_are_refused(
+    make_qwen3: MakeQwen3, tmp_path: Path, change: dict[str, object]
+) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "adapter_model.safetensors")
     with pytest.raises(UnsupportedError, match="plain LoRA adapters only"):
         LoraMerged(SafetensorsFolder(make_qwen3()), SafetensorsFolder(tmp_path), {"peft_type": "LORA"} | change)

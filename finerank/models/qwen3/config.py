@@ -45,8 +45,25 @@ class Qwen3Config:
     @property
     def linear_parameters(self) -> int:
         """Parameters of one layer's matrix products."""
-        attention = self.hidden_size * self.head_dim * (2 * self.num_heads + 2 * self.num_kv_heads)
-        return attention + 3 * self.hidden_size * self.intermediate_size
+        return sum(num_in * num_out for num_in, num_out in self.product_shapes)
+
+    @property
+    def product_shapes(self) -> list[tuple[int, int]]:
+        """(in, out) of each matrix product of a layer: query, key, value, output, gate, up, down."""
+        hidden, wide = self.hidden_size, self.intermediate_size
+        queries, keys = self.num_heads * self.head_dim, self.num_kv_heads * self.head_dim
+        return [
+            (hidden, queries), (hidden, keys), (hidden, keys), (queries, hidden),
+            (hidden, wide), (hidden, wide), (wide, hidden),
+        ]  # fmt: skip
+
+    def product_flop(self, computed_tokens: int, num_documents: int) -> float:
+        """Floating-point operations of the matrix products that a batch needs: all layers for all computed tokens,
+        but of the last layer only keys and values; the rest of it for last tokens. Attention is not counted.
+        """
+        keys_and_values = 2 * self.hidden_size * self.num_kv_heads * self.head_dim
+        for_all = (self.num_layers - 1) * self.linear_parameters + keys_and_values
+        return 2.0 * (computed_tokens * for_all + num_documents * (self.linear_parameters - keys_and_values))
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> "Qwen3Config":

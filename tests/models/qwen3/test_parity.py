@@ -100,9 +100,7 @@ def test_both_spellings_of_config_keys(tiny_qwen3: Path, tmp_path: Path, spellin
 
 
 @pytest.mark.parametrize("labels", [1, 2])
-def test_classifier_conversion_gives_the_same_log_odds(
-    make_qwen3: MakeQwen3, tmp_path: Path, labels: int
-) -> None:
+def test_classifier_conversion_gives_the_same_log_odds(make_qwen3: MakeQwen3, tmp_path: Path, labels: int) -> None:
     """The head of a converted checkpoint holds yes - no, or both rows."""
     folder = make_qwen3(tie_word_embeddings=False)
     expected = _expected(folder, documents := _documents(6, longest=30))

@@ -52,9 +52,7 @@ def test_deterministic_is_exactly_so(tiny_qwen3: Path, dtype: str, prefix_cache_
 
 @pytest.mark.parametrize("prefix_cache_bytes", [0, 60_000, 256 << 20])
 def test_the_cache_changes_cost_not_scores(tiny_qwen3: Path, prefix_cache_bytes: int) -> None:
-    with Reranker(
-        str(tiny_qwen3), dtype="float32", self_test="off", prefix_cache_bytes=prefix_cache_bytes
-    ) as reranker:
+    with Reranker(str(tiny_qwen3), dtype="float32", self_test="off", prefix_cache_bytes=prefix_cache_bytes) as reranker:
         _qwen3(reranker).release_memory()  # the self-test has been here
         first = reranker.rank("a fox", DOCUMENTS)
         again = reranker.rank("a fox", DOCUMENTS)
@@ -110,9 +108,9 @@ def test_answer_tokens_named_by_the_checkpoint_are_used(tiny_qwen3: Path, tmp_pa
         plain = reranker.log_odds(PAIRS[:3])
         encoder = _qwen3(reranker).encoder
     modules = [
-        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"},
-        {"idx": 1, "name": "1", "path": "1_LogitScore", "type": "sentence_transformers.cross_encoder.modules.logit_score.LogitScore"},
-    ]  # fmt: skip
+        {"path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"},
+        {"path": "1_LogitScore", "type": "sentence_transformers.cross_encoder.modules.logit_score.LogitScore"},
+    ]
     (folder / "modules.json").write_text(json.dumps(modules))
     (folder / "1_LogitScore").mkdir()
     swapped = {"true_token_id": encoder.no_id, "false_token_id": encoder.yes_id}

@@ -1,0 +1,5 @@
+"""`python -m finerank.cli` is `finerank`."""
+
+from . import main
+
+main()
