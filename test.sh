@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Makes the environment if need be, installs the test extras, runs the whole default test suite.
-# Arguments go to pytest: ./test.sh -k prompt, ./test.sh -m slow
+# Installs the test extras when needed, then runs the whole default test suite: ./test.sh [any option of pytest]
 set -euo pipefail
-cd "$(dirname "$0")"
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 source scripts/environment.sh
+
 prepare_environment test
-export TOKENIZERS_PARALLELISM=true
 exec .venv/bin/python -m pytest "$@"

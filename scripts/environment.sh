@@ -1,32 +1,42 @@
-# Sourced by start.sh and test.sh: makes .venv beside the checkout and installs finerank into it, once.
+# Sourced by start.sh and test.sh, in the checkout's folder: makes .venv and installs finerank into it, once.
 
-# prepare_environment EXTRA: leaves .venv with the package and that extra. Installs only when pyproject.toml or
-# constraints.txt changed since the last time.
+say() { printf 'finerank: %s\n' "$*"; }
+die() { printf 'finerank: %s\n' "$*" >&2; exit 1; }
+
+# prepare_environment EXTRA: leaves .venv with finerank and that extra of it. Installs only when pyproject.toml or
+# constraints.txt has changed since the last time.
 prepare_environment() {
-    local extra=$1
-    local stamp=".venv/.installed-$extra" wanted
-    wanted=$(cat pyproject.toml constraints.txt | cksum)
-    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
-        return
-    fi
+    local extra=$1 stamp=.venv/finerank-$1-installed python
     if [ ! -x .venv/bin/python ]; then
-        echo "Making the virtual environment .venv ..."
-        "$(find_python)" -m venv .venv
+        python=$(find_python)
+        say "making the virtual environment .venv with $("$python" --version)"
+        "$python" -m venv .venv || die "could not make .venv; on Debian and Ubuntu: apt install python3-venv"
     fi
-    echo "Installing finerank[$extra] into .venv (the first time takes some minutes) ..."
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$extra]"
-    echo "$wanted" > "$stamp"
+    .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        die ".venv has $(.venv/bin/python --version), finerank needs 3.11 or newer; delete .venv and try again"
+    if [ "$(cat "$stamp" 2> /dev/null)" != "$(hash_of_wanted)" ]; then
+        say "installing finerank[$extra] into .venv (once; several minutes)"
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$extra]" ||
+            die "the installation failed; the lines above say why"
+        hash_of_wanted > "$stamp"
+    fi
 }
 
-# find_python: prints the first Python of at least 3.11; PYTHON names another one.
+# Prints the first Python on the path that is new enough.
 find_python() {
-    local candidate
-    for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11; do
-        if command -v "$candidate" > /dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-            echo "$candidate"
+    local name
+    for name in python3 python3.14 python3.13 python3.12 python3.11 python; do
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then
+            echo "$name"
             return
         fi
     done
-    echo "finerank needs Python 3.11 or newer; install it, or name it: PYTHON=/path/to/python3 $0" >&2
-    return 1
+    die "needs Python 3.11 or newer; found $(python3 --version 2> /dev/null || echo none). Install it, then try again."
+}
+
+# Changes when what should be installed changes.
+hash_of_wanted() {
+    .venv/bin/python -c 'import hashlib, pathlib
+files = map(pathlib.Path, ("pyproject.toml", "constraints.txt"))
+print(hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest())'
 }

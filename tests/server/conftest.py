@@ -1,0 +1,51 @@
+"""An application over a fake model, called in this process: no port, no weights."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from finerank.reranker import Reranker
+from finerank.server.app import create_app
+from finerank.settings import Settings
+from tests.server.fake_model import FakeModel
+
+SETTINGS = Settings(max_documents=1000, max_body_bytes=4 << 20)
+
+
+@pytest.fixture(scope="session")
+def model() -> FakeModel:
+    return FakeModel()
+
+
+@pytest.fixture(scope="session")
+def reranker(model: FakeModel) -> Iterator[Reranker]:
+    with Reranker.from_model(model) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def app(reranker: Reranker) -> FastAPI:
+    """Made once: the page takes a moment to build. Inside an event loop: outside one, gradio makes one and leaks it."""
+
+    async def make() -> FastAPI:
+        return create_app(SETTINGS, reranker)
+
+    return asyncio.run(make())
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://finerank") as made:
+        yield made
+
+
+@pytest.fixture
+def closed_gate(model: FakeModel) -> Iterator[Callable[[], None]]:
+    """Holds the model; call it to let go."""
+    model.gate.clear()
+    yield model.gate.set
+    model.gate.set()

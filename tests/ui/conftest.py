@@ -1,0 +1,65 @@
+"""The page on a real server with the embedded model, and one browser to look at it."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from selenium.webdriver import Chrome
+
+from finerank.reranker import Reranker
+from finerank.server.app import create_app
+from finerank.server.serve import listening_socket
+from finerank.settings import Settings
+
+from . import browser
+
+
+@pytest.fixture(scope="session")
+def url() -> Iterator[str]:
+    """A server on a free port of this machine, in a thread."""
+    with Reranker() as reranker, listening_socket("127.0.0.1", 0) as listener:
+        servers: list[uvicorn.Server] = []
+
+        async def run() -> None:
+            app = create_app(Settings(max_documents=20), reranker)
+            servers.append(uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none")))
+            await servers[0].serve([listener])
+
+        thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+        thread.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        _wait_for(f"{address}/ready")
+        yield address
+        servers[0].force_exit = True
+        servers[0].should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    if browser.executables() is None:
+        pytest.skip("no chromium with its driver on this machine")
+    with browser.chromium(tmp_path_factory.mktemp("profile")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("screenshots")
+
+
+def _wait_for(address: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(address, trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise TimeoutError(address)
