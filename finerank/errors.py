@@ -10,7 +10,8 @@
     │   └── HubError          the hub cannot be reached, or has no such model
     ├── SelfTestError         `self_test="require"` and the model did not pass
     ├── SettingsError         an unknown or unusable setting
-    └── EngineError           the engine stopped, or a batch failed for a reason of its own
+    ├── EngineError           the engine was closed, or failed outside any one document
+    └── NotReadyError         a server's model is still being loaded, or could not be
 
 Messages carry the value, the limit and the remedy. Trouble with one document never raises: it becomes that
 document's `error`. Things that still work but deserve a look are `FinerankWarning`s.
@@ -59,6 +60,10 @@ class SettingsError(FinerankError, ValueError):
 
 class EngineError(FinerankError, RuntimeError):
     """The engine was closed, or failed outside any one document."""
+
+
+class NotReadyError(FinerankError):
+    """There is no model to answer with: it is still being loaded, or could not be."""
 
 
 class FinerankWarning(UserWarning):

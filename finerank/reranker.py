@@ -200,6 +200,7 @@ class Reranker:
     ) -> RankCall:
         check_options(top_n, min_score, batch_size)
         _check_query(query)
+        _check_instruction(instruction)
         _check_list(documents, "documents")
         started = time.perf_counter()
         work = Work()
@@ -210,6 +211,7 @@ class Reranker:
 
     def _begin_pairs(self, pairs: Sequence[Pair], instruction: str | None) -> PairsCall:
         _check_list(pairs, "pairs")
+        _check_instruction(instruction)
         work = Work()
         for query, indices in _by_query(pairs).items():
             _check_query(query)
@@ -270,6 +272,11 @@ def _by_query(pairs: Sequence[Pair]) -> dict[str, list[int]]:
 def _check_query(query: object) -> None:
     if not check_text(query, "the query").strip():
         raise InputError("the query is empty; give the text to rank the documents for")
+
+
+def _check_instruction(instruction: object) -> None:
+    if instruction is not None:
+        check_text(instruction, "the instruction")
 
 
 def _check_list(items: object, what: str) -> None:

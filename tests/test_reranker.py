@@ -121,6 +121,14 @@ def test_bad_calls_are_input_errors(reranker: Reranker, query: Any, documents: A
         reranker.rank(query, documents)
 
 
+@pytest.mark.parametrize(("instruction", "message"), [(5, "not int"), ("x\ud800", r"the instruction has .*U\+D800")])
+def test_bad_instructions_are_input_errors(reranker: Reranker, instruction: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        reranker.rank("q", ["a"], instruction=instruction)
+    with pytest.raises(InputError, match=message):
+        reranker.score([("q", "a")], instruction=instruction)
+
+
 def test_bad_pairs_are_input_errors(reranker: Reranker) -> None:
     for pairs in (["ab"], [("q",)], [("", "d")], [], "ab", [5]):
         with pytest.raises(InputError):

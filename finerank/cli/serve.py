@@ -111,7 +111,7 @@ def serve(
     max_body_bytes: MaxBodyBytes = None,
     threads: Threads = None,
 ) -> None:
-    """Start the server: Cohere, Jina, TEI and other rerank dialects, and a web page."""
+    """Start the server: the rerank API that clients of Jina and Cohere speak, and a web page."""
     flags = {name: value for name, value in locals().items() if name != "config"}
     try:
         from ..server.serve import serve as serve_settings

@@ -27,8 +27,8 @@ from .qwen3.network import Qwen3Network
 from .qwen3.reranker import Qwen3Reranker
 from .tensors import LoraMerged, SafetensorsFolder, TensorSource, head_rows, read_json
 
-_BATCH_TOKENS: Final = {"cpu": 4096, "mps": 8192, "cuda": 32_768}
-"""On a CPU a batch is a few seconds; on a GPU it fills the chip. Measured for the CPU only (dev/LOG.md)."""
+_BATCH_TOKENS: Final = {"cpu": 2048, "mps": 8192, "cuda": 32_768}
+"""On a CPU a few seconds, no slower than twice as many; on a GPU it should fill the chip, but was not measured yet."""
 
 
 @dataclass(frozen=True, slots=True)

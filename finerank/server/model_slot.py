@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import FinerankError
+from ..errors import FinerankError, NotReadyError
 from ..settings import Settings
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-class NotReadyError(FinerankError):
-    """There is no model to answer with: it is still being loaded, or could not be."""
 
 
 @dataclass(slots=True)

@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from ..errors import EngineError, InputError, SettingsError
+from ..errors import EngineError, InputError, NotReadyError, SettingsError
 from .json_response import SafeJSONResponse
-from .model_slot import NotReadyError
 
 _log = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from finerank.errors import EngineError, HubError
+from finerank.errors import EngineError, HubError, NotReadyError
 from finerank.reranker import Reranker
 from finerank.server import model_slot
 from finerank.server.app import create_app
-from finerank.server.model_slot import ModelSlot, NotReadyError
+from finerank.server.model_slot import ModelSlot
 from finerank.server.service import RerankCall, RerankService
 from finerank.settings import Settings
 from tests.server.fake_model import FakeModel

@@ -12,7 +12,7 @@ Shapes: queries (R, H, dh), already scaled by 1/sqrt(dh); keys and values (S, G,
 in the dtype of the values.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 import torch
@@ -22,12 +22,24 @@ from torch import Tensor
 from .linear import PackedLinear, can_pack
 from .segments import RowBlock, Segment, Span
 
-SegmentKeys = Callable[[Segment], tuple[Tensor, Tensor]]
-"""Keys and values, (S, G, dh) each, that a segment's last row sees: its past and its own."""
+
+class LayerKeys(Protocol):
+    """Keys and values of one layer at work."""
+
+    def of(self, segment: Segment) -> tuple[Tensor, Tensor]:
+        """(S, G, dh) each: what the segment's last row sees, its past and its own."""
+
+    def flat(self) -> tuple[Tensor, Tensor]:
+        """All of them in one piece: the batch's rows, then those kept from earlier batches."""
+
+    def flat_rows(self, segment: Segment) -> Tensor:
+        """(S,) which rows of `flat` are `of(segment)`."""
+
 
 _SCORES_BYTES: Final = 8 << 20
 """Scores of one step of BlockedAttention: larger and they leave the cache, smaller and the products get thin."""
 _FEWEST_ROWS: Final = 32
+_STEP_ROWS: Final = 128
 _LONG_ROWS: Final = 64
 _LONG_KEYS: Final = 1024
 """From here on packing a head's keys costs less than it saves: fp32 scores at 205 instead of 125 GFLOP/s."""
@@ -38,9 +50,9 @@ _PADDED_WASTE: Final = 1.5
 
 
 class Attention(Protocol):
-    """The attention of one row block."""
+    """The attention of the row blocks of one batch."""
 
-    def __call__(self, block: RowBlock, queries: Tensor, keys_of: SegmentKeys) -> Tensor: ...
+    def __call__(self, block: RowBlock, queries: Tensor, keys: LayerKeys) -> Tensor: ...
 
 
 def _rows_of(block: RowBlock) -> Iterator[tuple[Span, slice]]:
@@ -54,12 +66,12 @@ def _rows_of(block: RowBlock) -> Iterator[tuple[Span, slice]]:
 class BlockedAttention:
     """Span by span, the heads of a key-value group as rows of one product."""
 
-    def __call__(self, block: RowBlock, queries: Tensor, keys_of: SegmentKeys) -> Tensor:
-        _, values = keys_of(block.spans[0].segment)
+    def __call__(self, block: RowBlock, queries: Tensor, keys: LayerKeys) -> Tensor:
+        _, values = keys.of(block.spans[0].segment)
         result = values.new_empty(len(queries), queries.shape[1] * queries.shape[2])
         for span, rows in _rows_of(block):
-            keys, values = keys_of(span.segment)
-            _attend(queries[rows], keys[: span.num_keys], values[: span.num_keys], result[rows])
+            seen_keys, seen_values = keys.of(span.segment)
+            _attend(queries[rows], seen_keys[: span.num_keys], seen_values[: span.num_keys], result[rows])
         return result
 
 
@@ -86,11 +98,12 @@ def _attend_short(queries: Tensor, keys: Tensor, values: Tensor, result: Tensor)
 
 
 def _steps(num_rows: int, num_keys: int, num_kv_heads: int, per_kv: int) -> tuple[int, int]:
-    """(rows, key-value heads) of one step."""
+    """(rows, key-value heads) of one step. Equal steps of some 128 rows, so that few scores are of future keys."""
     budget = max(1, _SCORES_BYTES // (4 * num_keys * per_kv))
-    if budget < num_rows:
-        return max(min(_FEWEST_ROWS, num_rows), budget), 1
-    return num_rows, min(num_kv_heads, budget // num_rows)
+    if budget < _FEWEST_ROWS:
+        return min(num_rows, _FEWEST_ROWS), 1
+    step_rows = min(budget, -(-num_rows // max(1, round(num_rows / _STEP_ROWS))))
+    return step_rows, min(num_kv_heads, budget // step_rows)
 
 
 def _attend_step(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -134,19 +147,59 @@ def _future(num_rows: int, like: Tensor) -> Tensor:
 
 
 class PaddedAttention:
-    """Spans of like size together in one call of torch's fused kernel."""
+    """Spans of like size together in one call of torch's fused kernel.
 
-    def __call__(self, block: RowBlock, queries: Tensor, keys_of: SegmentKeys) -> Tensor:
+    What is gathered from where is the same in every layer, so it is worked out once a batch: a layer is then a few
+    large kernels, whatever the number of documents.
+    """
+
+    def __init__(self) -> None:
+        self._groups: dict[int, list[_Group]] = {}
+
+    def __call__(self, block: RowBlock, queries: Tensor, keys: LayerKeys) -> Tensor:
+        if id(block) not in self._groups:
+            self._groups[id(block)] = [_Group(block, spans, keys, queries.device) for spans in _grouped(block.spans)]
+        all_keys, all_values = keys.flat()
         result = queries.new_empty(len(queries), queries.shape[1] * queries.shape[2])
-        rows_of = dict(_rows_of(block))
-        for spans in _groups(block.spans):
-            mixed = _padded_call([queries[rows_of[span]] for span in spans], spans, keys_of)
-            for index, span in enumerate(spans):
-                result[rows_of[span]] = mixed[index, :, : span.num_rows].transpose(0, 1).flatten(1)
+        for group in self._groups[id(block)]:
+            result[group.rows] = group.attend(queries, all_keys, all_values)
         return result
 
 
-def _groups(spans: tuple[Span, ...]) -> list[list[Span]]:
+class _Group:
+    """A padded call: B spans, T rows and S keys each at most.
+
+    rows: (N,) the block's rows that it gives.   row_index: (B, T) the same, padded.   key_index: (B, S) into the flat
+    keys, padded.   filled: (N,) which of the B * T rows are real.   mask: (B, 1, T, S) True where a row may look.
+    """
+
+    def __init__(self, block: RowBlock, spans: list[Span], keys: LayerKeys, device: torch.device) -> None:
+        num_rows = max(span.num_rows for span in spans)
+        num_keys = -(-max(span.num_keys for span in spans) // 8) * 8  # the fused kernels want rows of 16 bytes
+        rows_of = dict(_rows_of(block))
+        rows = [torch.arange(rows_of[span].start, rows_of[span].stop) for span in spans]
+        seen = [keys.flat_rows(span.segment)[: span.num_keys] for span in spans]
+        offsets = range(0, len(spans) * num_rows, num_rows)
+        filled = [torch.arange(offset, offset + span.num_rows) for offset, span in zip(offsets, spans, strict=True)]
+        self.rows = torch.cat(rows).to(device)
+        self.row_index = _padded(rows, num_rows).to(device)
+        self.key_index = _padded(seen, num_keys).to(device)
+        self.filled = torch.cat(filled).to(device)
+        self.mask = _padded_mask(spans, num_rows, num_keys).to(device)
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """(N, H * dh) of the group's rows."""
+        per_kv = queries.shape[1] // keys.shape[1]
+        # One copy a head: the fused kernels that take a mask know no grouped queries.
+        own_keys, own_values = (
+            part[self.key_index].transpose(1, 2).repeat_interleave(per_kv, dim=1) for part in (keys, values)
+        )
+        own_queries = queries[self.row_index].transpose(1, 2)
+        mixed = F.scaled_dot_product_attention(own_queries, own_keys, own_values, attn_mask=self.mask, scale=1.0)
+        return mixed.transpose(1, 2).flatten(0, 1)[self.filled].flatten(1)
+
+
+def _grouped(spans: tuple[Span, ...]) -> list[list[Span]]:
     """Spans of like size; a group's padded work stays within bounds."""
     groups: list[list[Span]] = []
     work = 0
@@ -163,34 +216,23 @@ def _groups(spans: tuple[Span, ...]) -> list[list[Span]]:
     return groups
 
 
-def _padded_call(queries: list[Tensor], spans: list[Span], keys_of: SegmentKeys) -> Tensor:
-    """(B, H, R, dh); rows beyond a span's own are meaningless."""
-    num_heads, head_dim = queries[0].shape[1:]
-    num_rows = max(span.num_rows for span in spans)
-    num_keys = -(-max(span.num_keys for span in spans) // 8) * 8  # the fused kernels want rows of 16 bytes
-    first_keys, _ = keys_of(spans[0].segment)
-    num_kv_heads = first_keys.shape[1]
-    padded_queries = queries[0].new_zeros(len(spans), num_rows, num_heads, head_dim)
-    padded_keys = first_keys.new_zeros(2, len(spans), num_keys, num_kv_heads, head_dim)
-    for index, span in enumerate(spans):
-        keys, values = keys_of(span.segment)
-        padded_queries[index, : span.num_rows] = queries[index]
-        padded_keys[0, index, : span.num_keys] = keys[: span.num_keys]
-        padded_keys[1, index, : span.num_keys] = values[: span.num_keys]
-    keys, values = padded_keys.transpose(2, 3).repeat_interleave(num_heads // num_kv_heads, dim=2)
-    mask = _padded_mask(spans, num_rows, num_keys, padded_queries.device)
-    return F.scaled_dot_product_attention(padded_queries.transpose(1, 2), keys, values, attn_mask=mask, scale=1.0)
+def _padded(rows: list[Tensor], length: int) -> Tensor:
+    """(B, length); padding points at row 0, which is always there."""
+    index = torch.zeros(len(rows), length, dtype=torch.int64)
+    for number, each in enumerate(rows):
+        index[number, : len(each)] = each
+    return index
 
 
-def _padded_mask(spans: list[Span], num_rows: int, num_keys: int, device: torch.device) -> Tensor:
-    """(B, 1, R, S) True where a row may look. Padding rows see what the last row sees, so that none sees nothing."""
-    rows = torch.tensor([span.num_rows for span in spans], device=device)[:, None, None]
-    keys = torch.tensor([span.num_keys for span in spans], device=device)[:, None, None]
-    row = torch.arange(num_rows, device=device)[None, :, None]
+def _padded_mask(spans: list[Span], num_rows: int, num_keys: int) -> Tensor:
+    """(B, 1, T, S) True where a row may look. Padding rows see what the last row sees, so that none sees nothing."""
+    rows = torch.tensor([span.num_rows for span in spans])[:, None, None]
+    keys = torch.tensor([span.num_keys for span in spans])[:, None, None]
+    row = torch.arange(num_rows)[None, :, None]
     seen = torch.minimum(keys - rows + row + 1, keys)
-    return (torch.arange(num_keys, device=device)[None, None] < seen)[:, None]
+    return (torch.arange(num_keys)[None, None] < seen)[:, None]
 
 
 def attention_for(device: torch.device) -> Attention:
-    """The faster way on `device`."""
+    """The faster way on `device`, for one batch."""
     return BlockedAttention() if device.type == "cpu" else PaddedAttention()

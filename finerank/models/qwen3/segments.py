@@ -9,6 +9,7 @@ Span      the part of one segment that lies in one row block: the unit of attent
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 
@@ -96,7 +97,11 @@ class RowBlock:
 
 
 class Layout:
-    """Places the segments of a batch in one run of rows and cuts it into blocks of at most `max_rows` rows."""
+    """Places the segments of a batch in one run of rows and cuts it into blocks of at most `max_rows` rows.
+
+    kept: keys and values from earlier batches that its segments continue.   last_block: the last tokens of the scored
+    segments, None if there are none.
+    """
 
     def __init__(self, segments: Sequence[Segment], max_rows: int) -> None:
         self.segments = segments
@@ -105,7 +110,21 @@ class Layout:
             segment.start = self.num_rows
             self.num_rows += segment.num_tokens
         self.blocks = _blocks_of(segments, max_rows)
-        self.last_spans = tuple(Span(each, each.end - 1, each.end) for each in segments if each.is_scored)
+        self.kept = list(dict.fromkeys(part for each in segments for part in each.past if isinstance(part, KeyValues)))
+        last_spans = tuple(Span(each, each.end - 1, each.end) for each in segments if each.is_scored)
+        self.last_block = RowBlock(last_spans) if last_spans else None
+
+    def flat_rows(self, segment: Segment) -> Tensor:
+        """(S,) rows that the segment's last one sees, where `kept` follows the batch's own rows one after another."""
+        rows = []
+        for part in (*segment.past, segment):
+            start = part.start if isinstance(part, Segment) else self._start_of_kept(part)
+            rows.append(torch.arange(start, start + part.num_tokens))
+        return torch.cat(rows)
+
+    def _start_of_kept(self, part: KeyValues) -> int:
+        before = self.kept[: self.kept.index(part)]
+        return self.num_rows + sum(each.num_tokens for each in before)
 
 
 def _blocks_of(segments: Sequence[Segment], max_rows: int) -> list[RowBlock]:

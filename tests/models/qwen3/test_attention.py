@@ -22,20 +22,43 @@ def _batch(max_rows: int) -> Layout:
     return Layout([system, query, *tails, other], max_rows)
 
 
-def _keys_of(layout: Layout, keys: Tensor, values: Tensor, segment: Segment) -> tuple[Tensor, Tensor]:
-    parts = []
-    for part in (*segment.past, segment):
-        if isinstance(part, KeyValues):
-            parts.append((part.keys[0], part.values[0]))
-        else:
-            parts.append((keys[part.start : part.end], values[part.start : part.end]))
-    return torch.cat([k for k, _ in parts]), torch.cat([v for _, v in parts])
+class RandomKeys:
+    """Keys and values of a layer, put together piece by piece."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.keys, self.values = (torch.randn(layout.num_rows, KV_HEADS, HEAD_DIM) for _ in range(2))
+
+    def of(self, segment: Segment) -> tuple[Tensor, Tensor]:
+        parts = []
+        for part in (*segment.past, segment):
+            if isinstance(part, KeyValues):
+                parts.append((part.keys[0], part.values[0]))
+            else:
+                parts.append((self.keys[part.start : part.end], self.values[part.start : part.end]))
+        return torch.cat([k for k, _ in parts]), torch.cat([v for _, v in parts])
+
+    def flat(self) -> tuple[Tensor, Tensor]:
+        kept = self.layout.kept
+        keys = torch.cat([self.keys, *(each.keys[0] for each in kept)])
+        return keys, torch.cat([self.values, *(each.values[0] for each in kept)])
+
+    def flat_rows(self, segment: Segment) -> Tensor:
+        return self.layout.flat_rows(segment)
 
 
-def _plain(block: RowBlock, queries: Tensor, layout: Layout, keys: Tensor, values: Tensor) -> Tensor:
+def test_flat_rows_are_what_a_segment_sees() -> None:
+    layout = _batch(16)
+    keys = RandomKeys(layout)
+    for segment in layout.segments:
+        for flat, own in zip(keys.flat(), keys.of(segment), strict=True):
+            assert torch.equal(flat[keys.flat_rows(segment)], own)
+
+
+def _plain(block: RowBlock, queries: Tensor, keys: RandomKeys) -> Tensor:
     rows = []
     for span in block.spans:
-        seen_keys, seen_values = _keys_of(layout, keys, values, span.segment)
+        seen_keys, seen_values = keys.of(span.segment)
         for row in range(span.start, span.end):
             num_seen = span.num_keys - (span.end - 1 - row)
             per_kv = HEADS // KV_HEADS
@@ -75,14 +98,16 @@ def test_padded_equals_plain(max_rows: int, waste: float, most: int, monkeypatch
 def _check(attend: attention.Attention, max_rows: int) -> None:
     torch.manual_seed(max_rows)
     layout = _batch(max_rows)
-    keys, values = (torch.randn(layout.num_rows, KV_HEADS, HEAD_DIM) for _ in range(2))
+    keys = RandomKeys(layout)
     queries = torch.randn(layout.num_rows, HEADS, HEAD_DIM)
     covered = 0
     for block in layout.blocks:
         assert block.end - block.start <= max_rows
         rows = queries[block.start : block.end]
-        result = attend(block, rows, lambda segment: _keys_of(layout, keys, values, segment))
-        torch.testing.assert_close(result, _plain(block, queries, layout, keys, values), rtol=1e-5, atol=1e-5)
+        for _ in range(2):  # the second layer of a batch uses what the first has worked out
+            keys = RandomKeys(layout)
+            result = attend(block, rows, keys)
+            torch.testing.assert_close(result, _plain(block, queries, keys), rtol=1e-5, atol=1e-5)
         covered += block.end - block.start
     assert covered == layout.num_rows
 
@@ -90,9 +115,10 @@ def _check(attend: attention.Attention, max_rows: int) -> None:
 @pytest.mark.parametrize("attend", [BlockedAttention(), PaddedAttention()])
 def test_last_tokens_only(attend: attention.Attention) -> None:
     layout = _batch(16)
-    keys, values = (torch.randn(layout.num_rows, KV_HEADS, HEAD_DIM) for _ in range(2))
+    keys = RandomKeys(layout)
     queries = torch.randn(layout.num_rows, HEADS, HEAD_DIM)
-    block = RowBlock(layout.last_spans)
+    block = layout.last_block
+    assert block is not None
     rows = queries[[span.start for span in block.spans]]
-    result = attend(block, rows, lambda segment: _keys_of(layout, keys, values, segment))
-    torch.testing.assert_close(result, _plain(block, queries, layout, keys, values), rtol=1e-5, atol=1e-5)
+    result = attend(block, rows, keys)
+    torch.testing.assert_close(result, _plain(block, queries, keys), rtol=1e-5, atol=1e-5)

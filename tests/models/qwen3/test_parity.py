@@ -11,7 +11,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from benchmarks.checkpoint import make_checkpoint
 from finerank import Reranker
+from finerank.models.qwen3 import network
+from finerank.models.qwen3.attention import PaddedAttention
 from finerank.scores import FloatArray
 from tests.conftest import SCRIPTS, MakeQwen3
 from tests.reference import Reference
@@ -67,6 +70,16 @@ def test_truncation_around_max_length(tiny_qwen3: Path) -> None:
     for max_length in (length - 1, length, length + 1, length // 2):
         expected = _expected(tiny_qwen3, [document], max_length=max_length)
         assert _log_odds(tiny_qwen3, [document], max_length=max_length) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_gpu_way_of_attention_is_exact_too(tiny_qwen3: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Padded attention through the whole network, with prefixes from the batch and from the cache."""
+    monkeypatch.setattr(network, "attention_for", lambda device: PaddedAttention())
+    documents = _documents(12, longest=60)
+    expected = _expected(tiny_qwen3, documents)
+    with Reranker(str(tiny_qwen3), dtype="float32", self_test="off", batch_tokens=400) as reranker:
+        for _ in range(2):
+            assert reranker.log_odds([(QUERY, document) for document in documents]) == pytest.approx(expected, abs=1e-4)
 
 
 def test_documents_of_many_row_blocks(tiny_qwen3: Path) -> None:
@@ -127,19 +140,20 @@ def _as_classifier(folder: Path, tmp_path: Path, labels: int) -> Path:
     return converted
 
 
+@pytest.fixture(scope="module")
+def full_size(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp("full"), data_folder / "qwen3")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_full_size_06b(make_qwen3: MakeQwen3, dtype: str) -> None:
-    """The real shape of the 0.6B with random weights; only the vocabulary is the small tokenizer's."""
-    folder = make_qwen3(
-        hidden_size=1024, intermediate_size=3072, num_hidden_layers=28, num_attention_heads=16,
-        num_key_value_heads=8, head_dim=128, initializer_range=0.02,
-    )  # fmt: skip
+def test_full_size_06b(full_size: Path, dtype: str) -> None:
+    """The real shape, vocabulary and tokenizer of the 0.6B with random weights."""
     documents = _documents(8, longest=120)
-    exact = _expected(folder, documents)
-    ours = _log_odds(folder, documents, dtype=dtype)
+    exact = _expected(full_size, documents)
+    ours = _log_odds(full_size, documents, dtype=dtype)
     if dtype == "float32":
         assert ours == pytest.approx(exact, abs=1e-4)
     else:
-        theirs = _expected(folder, documents, dtype=torch.bfloat16)
+        theirs = _expected(full_size, documents, dtype=torch.bfloat16)
         assert np.abs(ours - exact).mean() <= np.abs(theirs - exact).mean()
