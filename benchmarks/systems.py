@@ -23,15 +23,10 @@ Score = Callable[[str, list[str], int], list[float]]
 def finerank_scorer(folder: Path, dtype: str) -> Score:
     from finerank import Reranker
 
-    rerankers: dict[int, Reranker] = {}
+    reranker = Reranker(str(folder), dtype=dtype, max_length=32_768, self_test="off")
 
     def score(query: str, documents: list[str], max_length: int) -> list[float]:
-        if max_length not in rerankers:
-            for old in rerankers.values():
-                old.close()
-            rerankers.clear()
-            rerankers[max_length] = Reranker(str(folder), dtype=dtype, max_length=max_length, self_test="off")
-        ranking = rerankers[max_length].rank(query, documents)
+        ranking = reranker.rank(query, documents)
         return [each.score for each in sorted(ranking, key=lambda each: each.index)]
 
     score("warm", ["up"], 8192)

@@ -1,11 +1,12 @@
 """What is this folder? Decided from its files, never from its name."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from ..errors import NotAModelError, UnsupportedError
+from ..errors import DamagedError, NotAModelError, UnsupportedError
 from .tensors import SafetensorsFolder, read_json
 
 Architecture: TypeAlias = Literal["qwen3_yes_no", "qwen3_classifier", "classifier", "embedder"]
@@ -85,10 +86,6 @@ def _from_modules(path: Path) -> Checkpoint:
 
 def _module_types(path: Path) -> dict[str, str]:
     """Class name of each module -> its folder."""
-    import json
-
-    from ..errors import DamagedError
-
     try:
         modules = json.loads((path / "modules.json").read_text(encoding="utf-8"))
         return {module["type"].rsplit(".", 1)[-1]: module.get("path", "") for module in modules}

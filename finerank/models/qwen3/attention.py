@@ -13,7 +13,7 @@ in the dtype of the values.
 """
 
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -23,11 +23,21 @@ from .linear import PackedLinear, can_pack
 from .segments import RowBlock, Segment, Span
 
 
+class KeyParts(NamedTuple):
+    """keys, values: (S_i, G, dh) each, one after another what a segment's last row sees."""
+
+    keys: list[Tensor]
+    values: list[Tensor]
+
+
 class LayerKeys(Protocol):
     """Keys and values of one layer at work."""
 
+    def parts_of(self, segment: Segment) -> KeyParts:
+        """What the segment's last row sees, where it lies: its past, part by part, and its own."""
+
     def of(self, segment: Segment) -> tuple[Tensor, Tensor]:
-        """(S, G, dh) each: what the segment's last row sees, its past and its own."""
+        """(S, G, dh) each: the same in one piece."""
 
     def flat(self) -> tuple[Tensor, Tensor]:
         """All of them in one piece: the batch's rows, then those kept from earlier batches."""
@@ -41,6 +51,7 @@ _SCORES_BYTES: Final = 8 << 20
 _FEWEST_ROWS: Final = 32
 _STEP_ROWS: Final = 128
 _LONG_ROWS: Final = 64
+_MOST_LONG_ROWS: Final = 512
 _LONG_KEYS: Final = 1024
 """From here on packing a head's keys costs less than it saves: fp32 scores at 205 instead of 125 GFLOP/s."""
 _PADDED_SCORES: Final = 1 << 26
@@ -67,21 +78,26 @@ class BlockedAttention:
     """Span by span, the heads of a key-value group as rows of one product."""
 
     def __call__(self, block: RowBlock, queries: Tensor, keys: LayerKeys) -> Tensor:
-        _, values = keys.of(block.spans[0].segment)
-        result = values.new_empty(len(queries), queries.shape[1] * queries.shape[2])
+        parts = keys.parts_of(block.spans[0].segment)
+        num_rows, num_heads, head_dim = queries.shape
+        num_kv_heads = parts.keys[0].shape[1]
+        grouped = queries.view(num_rows, num_kv_heads, num_heads // num_kv_heads, head_dim)
+        result = torch.empty_like(grouped, dtype=parts.values[0].dtype)
         for span, rows in _rows_of(block):
-            seen_keys, seen_values = keys.of(span.segment)
-            _attend(queries[rows], seen_keys[: span.num_keys], seen_values[: span.num_keys], result[rows])
-        return result
+            if span.num_rows < _LONG_ROWS or span.num_keys < _LONG_KEYS or not can_pack(queries.dtype):
+                seen_keys, seen_values = (each[: span.num_keys] for each in keys.of(span.segment))
+                _attend_short(grouped[rows], seen_keys, seen_values, result[rows])
+            else:
+                _attend_long_span(span, grouped[rows], keys.parts_of(span.segment), result[rows])
+        return result.view(num_rows, num_heads * head_dim)
 
 
-def _attend(queries: Tensor, keys: Tensor, values: Tensor, result: Tensor) -> None:
-    """One span: queries (R, H, dh), keys and values (S, G, dh), result (R, H * dh) is filled."""
-    num_rows, num_heads, head_dim = queries.shape
-    num_keys, num_kv_heads, _ = keys.shape
-    shape = (num_rows, num_kv_heads, num_heads // num_kv_heads, head_dim)
-    is_long = num_rows >= _LONG_ROWS and num_keys >= _LONG_KEYS and can_pack(keys.dtype)
-    (_attend_long if is_long else _attend_short)(queries.view(shape), keys, values, result.view(shape))
+def _attend_long_span(span: Span, queries: Tensor, parts: KeyParts, result: Tensor) -> None:
+    """In pieces of at most 512 rows, each of which packs the keys that it sees."""
+    for start in range(0, span.num_rows, _MOST_LONG_ROWS):
+        end = min(start + _MOST_LONG_ROWS, span.num_rows)
+        seen = span.num_keys - (span.num_rows - end)
+        _attend_long(queries[start:end], parts, seen, result[start:end])
 
 
 def _attend_short(queries: Tensor, keys: Tensor, values: Tensor, result: Tensor) -> None:
@@ -119,25 +135,25 @@ def _attend_step(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return mixed.view(heads, per_kv, num_rows, head_dim).permute(2, 0, 1, 3)
 
 
-def _attend_long(queries: Tensor, keys: Tensor, values: Tensor, result: Tensor) -> None:
+def _attend_long(queries: Tensor, parts: KeyParts, num_keys: int, result: Tensor) -> None:
     """Head by head, with the head's keys in the layout of a packed weight: many rows pass over them.
 
-    Every row computes scores for all keys of the span and those of the future are masked: at most R of S are wasted.
+    Every row computes scores for all `num_keys` and those of the future are masked: at most R of them are wasted. Past
+    and own keys are joined for one head at a time, as a copy of all heads would be a second set of keys and values.
     """
     num_rows, num_kv_heads, per_kv, head_dim = queries.shape
-    num_keys = len(keys)
     step_rows = max(_FEWEST_ROWS, min(num_rows, 2 * _SCORES_BYTES // (4 * num_keys * per_kv)))
-    future = _future(num_rows, keys)
+    future = _future(num_rows, queries)
     for head in range(num_kv_heads):
-        packed = PackedLinear(keys[:, head])
-        head_values = values[:, head].contiguous()
+        packed = PackedLinear(torch.cat([part[:, head] for part in parts.keys])[:num_keys])
+        head_values = torch.cat([part[:, head] for part in parts.values])[:num_keys]
         for start in range(0, num_rows, step_rows):
             step = queries[start : start + step_rows, head]  # (R, r, dh)
             scores = packed(step.reshape(-1, head_dim))
             own = scores.view(len(step), per_kv, num_keys)[..., num_keys - num_rows :]
             own += future[start : start + step_rows, None]
             torch.softmax(scores, -1, out=scores)
-            mixed = torch.mm(scores.to(values.dtype), head_values)
+            mixed = torch.mm(scores.to(head_values.dtype), head_values)
             result[start : start + step_rows, head] = mixed.view(step.shape)
 
 

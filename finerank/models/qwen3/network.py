@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ...errors import DamagedError
 from ..tensors import TensorSource
-from .attention import Attention, attention_for
+from .attention import Attention, KeyParts, attention_for
 from .config import Qwen3Config
 from .linear import Linear, make_linear
 from .segments import KeyValues, Layout, RowBlock, Segment
@@ -63,6 +63,7 @@ class Qwen3Network:
             for block in layout.blocks:
                 rows = slice(block.start, block.end)
                 state.finish(block, hidden[rows], rows, attention)
+            del state  # or its keys and values would live beside the next layer's
         last = _LayerState(self, self._layers[-1], layout, hidden, rotary)
         if layout.last_block is None:
             return hidden.new_empty(0, self.config.hidden_size)
@@ -145,14 +146,18 @@ class _LayerState:
     def _rotary_of(self, rows: slice | Tensor) -> tuple[Tensor, Tensor]:
         return self.rotary[0][rows], self.rotary[1][rows]
 
+    def parts_of(self, segment: Segment) -> KeyParts:
+        """As LayerKeys."""
+        parts = [self._rows_of(part) for part in (*segment.past, segment)]
+        return KeyParts([keys for keys, _ in parts], [values for _, values in parts])
+
     def of(self, segment: Segment) -> tuple[Tensor, Tensor]:
         """As LayerKeys; the last segment's are remembered, as its spans come one after another."""
-        if not segment.past:
-            return self.keys[segment.start : segment.end], self.values[segment.start : segment.end]
+        parts = self.parts_of(segment)
+        if len(parts.keys) == 1:
+            return parts.keys[0], parts.values[0]
         if self._joined is None or self._joined[0] is not segment:
-            self._joined = None
-            parts = [self._rows_of(part) for part in (*segment.past, segment)]
-            self._joined = (segment, torch.cat([keys for keys, _ in parts]), torch.cat([values for _, values in parts]))
+            self._joined = (segment, torch.cat(parts.keys), torch.cat(parts.values))
         return self._joined[1:]
 
     def flat(self) -> tuple[Tensor, Tensor]:

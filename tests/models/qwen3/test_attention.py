@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from finerank.models.qwen3 import attention
-from finerank.models.qwen3.attention import BlockedAttention, PaddedAttention
+from finerank.models.qwen3.attention import BlockedAttention, KeyParts, PaddedAttention
 from finerank.models.qwen3.linear import can_pack
 from finerank.models.qwen3.segments import KeyValues, Layout, RowBlock, Segment
 
@@ -29,14 +29,17 @@ class RandomKeys:
         self.layout = layout
         self.keys, self.values = (torch.randn(layout.num_rows, KV_HEADS, HEAD_DIM) for _ in range(2))
 
-    def of(self, segment: Segment) -> tuple[Tensor, Tensor]:
-        parts = []
+    def parts_of(self, segment: Segment) -> KeyParts:
+        parts = KeyParts([], [])
         for part in (*segment.past, segment):
-            if isinstance(part, KeyValues):
-                parts.append((part.keys[0], part.values[0]))
-            else:
-                parts.append((self.keys[part.start : part.end], self.values[part.start : part.end]))
-        return torch.cat([k for k, _ in parts]), torch.cat([v for _, v in parts])
+            is_kept = isinstance(part, KeyValues)
+            parts.keys.append(part.keys[0] if is_kept else self.keys[part.start : part.end])
+            parts.values.append(part.values[0] if is_kept else self.values[part.start : part.end])
+        return parts
+
+    def of(self, segment: Segment) -> tuple[Tensor, Tensor]:
+        parts = self.parts_of(segment)
+        return torch.cat(parts.keys), torch.cat(parts.values)
 
     def flat(self) -> tuple[Tensor, Tensor]:
         kept = self.layout.kept
@@ -82,7 +85,8 @@ def test_long_equals_plain(max_rows: int, scores_bytes: int, monkeypatch: pytest
     """The way of long documents, on short ones."""
     if not can_pack(torch.float32):
         pytest.skip("this torch has no packed product")
-    for name, value in (("_SCORES_BYTES", scores_bytes), ("_LONG_ROWS", 1), ("_LONG_KEYS", 1), ("_FEWEST_ROWS", 3)):
+    small = {"_LONG_ROWS": 1, "_LONG_KEYS": 1, "_FEWEST_ROWS": 3, "_MOST_LONG_ROWS": 7, "_SCORES_BYTES": scores_bytes}
+    for name, value in small.items():
         monkeypatch.setattr(attention, name, value)
     _check(BlockedAttention(), max_rows)
 
