@@ -2,14 +2,15 @@
 
 from finerank import Reranker
 
+QUERY = "How do I read a large CSV file in Python without running out of memory?"
 DOCUMENTS = [
-    "E70: the door of the switch cabinet is open. Close the door and acknowledge.",
-    "E07: the signal of the hydraulic pressure sensor is out of range. Check plug X4 and the cable.",
-    "Manual E07-B, page 12. Change the oil filter every 500 hours.",
+    "A CSV file separates values with commas.",
+    "Read a large CSV file in chunks: pandas.read_csv(path, chunksize=100_000) keeps memory use low.",
+    "Python was first released in 1991 by Guido van Rossum.",
 ]
 
 with Reranker() as reranker:  # Reranker("Qwen/Qwen3-Reranker-0.6B") for more than English
-    ranking = reranker.rank("What does alarm E07 mean?", DOCUMENTS)
+    ranking = reranker.rank(QUERY, DOCUMENTS)
     for document in ranking:
         print(f"{document.score:.4f}  {document.log_odds:+8.3f}  {document.text}")
     facts = ranking.facts

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
+from typing import Any
 
 import torch
 
@@ -91,7 +92,7 @@ def ranking_rows(reranker: Reranker) -> tuple[RankingRow, ...]:
     return tuple(rows)
 
 
-def load_ranking_set() -> list[dict]:  # type: ignore[type-arg]
+def load_ranking_set() -> list[dict[str, Any]]:
     """Objects with query, instruction (a preset), documents, and the index of the best one."""
     lines = (files("finerank.data") / "evidence.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
