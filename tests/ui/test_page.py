@@ -128,9 +128,11 @@ def test_a_preset_writes_its_instruction(page: Chrome) -> None:
     page.execute_script("document.querySelector('button.label-wrap').click()")  # type: ignore[no-untyped-call]
     until(lambda: find(page, "#preset input").is_displayed())
     find(page, "#preset input").click()
-    until(lambda: page.find_elements(By.CSS_SELECTOR, "[role=option]"))
+    script = (
+        "return [...document.querySelectorAll('[role=option]')].map(each => each.innerText.trim().split(/\\s+/).pop())"
+    )
+    until(lambda: page.execute_script(script) == list(PRESETS))  # type: ignore[no-untyped-call]
     options = page.find_elements(By.CSS_SELECTOR, "[role=option]")
-    assert [each.text.split()[-1] for each in options] == list(PRESETS)
     next(each for each in options if each.text.endswith("legal")).click()
     until(lambda: find(page, "#instruction textarea").get_attribute("value") == PRESETS["legal"])
 
