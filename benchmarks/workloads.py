@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-_WORDS = (
+WORDS = (
     "the of and to in is that for it as was with be by on not he this are or his from at which but have an had they "
     "you were their one all we can her has there been if more when will would who so no what about into than them "
     "only other new some could time these two may then do first any my now such like our over man me even most made "
@@ -28,9 +28,9 @@ class Workload:
     def texts(self, turn: int) -> tuple[str, list[str]]:
         """(query, documents) of a turn; no two turns share a text."""
         chosen = random.Random(f"{self.name} {turn}")
-        query = " ".join(chosen.choices(_WORDS, k=12))
+        query = " ".join(chosen.choices(WORDS, k=12))
         sizes = [chosen.randint(self.min_words, self.max_words) for _ in range(self.num_documents)]
-        return query, [" ".join(chosen.choices(_WORDS, k=size)) for size in sizes]
+        return query, [" ".join(chosen.choices(WORDS, k=size)) for size in sizes]
 
 
 WORKLOADS = {

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 __version__: Final = "0.1.0"
 
 if TYPE_CHECKING:
+    from .client import AsyncClient, Client
     from .errors import (
+        AuthenticationError,
         DamagedError,
+        DeadlineError,
         EngineError,
         FinerankError,
         FinerankWarning,
@@ -19,9 +22,14 @@ if TYPE_CHECKING:
         ModelError,
         NotAModelError,
         NotReadyError,
+        OverloadedError,
+        ProviderError,
+        RateLimitError,
         SelfTestError,
         SettingsError,
         TooLongError,
+        UnknownModelError,
+        UnreachableError,
         UnsupportedError,
     )
     from .instructions import DEFAULT_INSTRUCTION, PRESETS
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
 _MODULE_OF: Final = {
     **dict.fromkeys(("AnswerFacts", "Document", "ModelInfo", "Pair", "RankedDocument", "Ranking", "Usage"), "types"),
     **dict.fromkeys(("DEFAULT_INSTRUCTION", "PRESETS"), "instructions"),
+    **dict.fromkeys(("AsyncClient", "Client"), "client"),
     "Reranker": "reranker",
 }
 
@@ -38,7 +47,11 @@ __all__ = [
     "DEFAULT_INSTRUCTION",
     "PRESETS",
     "AnswerFacts",
+    "AsyncClient",
+    "AuthenticationError",
+    "Client",
     "DamagedError",
+    "DeadlineError",
     "Document",
     "EngineError",
     "FinerankError",
@@ -49,13 +62,18 @@ __all__ = [
     "ModelInfo",
     "NotAModelError",
     "NotReadyError",
+    "OverloadedError",
     "Pair",
+    "ProviderError",
     "RankedDocument",
     "Ranking",
+    "RateLimitError",
     "Reranker",
     "SelfTestError",
     "SettingsError",
     "TooLongError",
+    "UnknownModelError",
+    "UnreachableError",
     "UnsupportedError",
     "Usage",
     "__version__",

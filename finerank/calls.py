@@ -1,19 +1,19 @@
-"""The state of one `rank` or `log_odds` call, from texts to the answer; `Reranker` makes and finishes them."""
+"""The state of one call, from texts to the answer; `Reranker` makes and finishes them."""
 
 import math
 import time
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from .engine.job import Job
-from .errors import FinerankWarning, InputError
+from .engine.result_cache import CachedScore, ResultCache
+from .errors import InputError, TooLongError
 from .models.base import EncodedPair
 from .ranking import order, select
-from .scores import FloatArray, probability
+from .scores import probability
 from .texts import Window, check_text
 from .types import AnswerFacts, Document, ModelInfo, RankedDocument, Ranking, Usage
 
@@ -24,6 +24,7 @@ class Work:
 
     owners[i], windows[i]: documents and span of pairs[i].   errors: documents that never got that far.
     whole: each document's own encoding, for its token count.
+    known: documents whose score was in the result cache.   keys: of the first of each equal documents that was not.
     """
 
     pairs: list[EncodedPair] = field(default_factory=list)
@@ -31,12 +32,15 @@ class Work:
     windows: list[Window | None] = field(default_factory=list)
     errors: dict[int, str] = field(default_factory=dict)
     whole: dict[int, EncodedPair] = field(default_factory=dict)
+    known: dict[int, CachedScore] = field(default_factory=dict)
+    keys: dict[int, bytes] = field(default_factory=dict)
 
     def add(
         self, owners: Sequence[int], whole: EncodedPair, windows: tuple[list[Window], list[EncodedPair]] | None
     ) -> None:
         """The pair of a document that stands at the indices `owners`, or the pairs of its windows."""
-        self.whole |= dict.fromkeys(owners, whole)
+        for owner in owners:
+            self.whole[owner] = whole
         pairs = [whole] if windows is None else windows[1]
         self.windows += [None] if windows is None else windows[0]
         self.pairs += pairs
@@ -54,17 +58,31 @@ class Work:
             self.errors[index] = str(error)
             return None
 
+    def refuse_truncated(self, room: str) -> None:
+        """Raises TooLongError naming the first document that is not read to its end."""
+        cut = [index for index, pair in self.whole.items() if pair.is_truncated]
+        cut += [index for index, score in self.known.items() if score.is_truncated]
+        if cut:
+            index = min(cut)
+            known = self.known.get(index)
+            count = known.num_tokens if known else self.whole[index].num_tokens
+            raise TooLongError(
+                f"document {index} has {count:,} tokens, more than {room}; shorten it, or allow truncation"
+            )
+
     def prompt_tokens(self) -> int:
         """Tokens of all prompts as if each document had been run alone."""
-        return sum(pair.prompt_tokens * len(owners) for pair, owners in zip(self.pairs, self.owners, strict=True))
+        computed = sum(pair.prompt_tokens * len(owners) for pair, owners in zip(self.pairs, self.owners, strict=True))
+        return computed + sum(score.prompt_tokens for score in self.known.values())
 
     def best(self, job: Job) -> tuple[dict[int, float], dict[int, Window | None], dict[int, str]]:
         """(log-odds, window, error) of each document. A failed window fails its document: its score is unknown."""
-        log_odds: dict[int, float] = {}
-        windows: dict[int, Window | None] = {}
+        log_odds = {owner: score.log_odds for owner, score in self.known.items()}
+        windows: dict[int, Window | None] = {owner: score.window for owner, score in self.known.items()}
         errors = dict(self.errors)
-        for position, (owners, window) in enumerate(zip(self.owners, self.windows, strict=True)):
-            value = float(job.log_odds[position])
+        for owners, window, value, position in zip(
+            self.owners, self.windows, job.log_odds.tolist(), range(len(self.pairs)), strict=True
+        ):
             for owner in owners:
                 if position in job.errors:
                     errors.setdefault(owner, job.errors[position])
@@ -74,8 +92,8 @@ class Work:
 
 
 @dataclass(slots=True)
-class RankCall:
-    """A `rank` under way."""
+class Call:
+    """A call under way.   instruction: as given.   encode_s: seconds from its start until it was in tokens."""
 
     info: ModelInfo
     documents: Sequence[Document]
@@ -84,31 +102,55 @@ class RankCall:
     work: Work
     job: Job
     started: float
-    top_n: int | None
-    min_score: float | None
+    encode_s: float
+    cache: ResultCache | None
 
-    def ranking(self, job: Job) -> Ranking:
+    def ranking(self, job: Job, *, top_n: int | None = None, min_score: float | None = None) -> Ranking:
+        """Best first."""
+        judged = self._judged(job)
+        return Ranking(select(order(judged), top_n=top_n, min_score=min_score), self._facts(job))
+
+    def assessment(self, job: Job) -> Ranking:
+        """In input order."""
+        return Ranking(self._judged(job), self._facts(job))
+
+    def remember(self, job: Job) -> None:
+        """Puts what was computed into the result cache; may take a while if that is not in memory."""
+        if self.cache is None or not self.work.keys:
+            return
+        log_odds, windows, _ = self.work.best(job)
+        tokens: dict[int, int] = {}
+        for pair, owners in zip(self.work.pairs, self.work.owners, strict=True):
+            tokens[owners[0]] = tokens.get(owners[0], 0) + pair.prompt_tokens
+        fresh = {}
+        for owner, key in self.work.keys.items():
+            if owner in log_odds:
+                whole, window = self.work.whole[owner], windows[owner]
+                is_truncated = whole.is_truncated and window is None
+                fresh[key] = CachedScore(log_odds[owner], whole.num_tokens, tokens[owner], is_truncated, window)
+        self.cache.put_many(fresh)
+
+    def _judged(self, job: Job) -> list[RankedDocument]:
         log_odds, windows, errors = self.work.best(job)
         values = np.array([log_odds.get(index, math.nan) for index in range(len(self.documents))], dtype=np.float32)
         scores = probability(values)
-        ranked = [
-            self._ranked(index, float(values[index]), float(scores[index]), windows.get(index), errors.get(index))
-            for index in range(len(self.documents))
+        return [
+            self._document(index, value, score, windows.get(index), errors.get(index))
+            for index, (value, score) in enumerate(zip(values.tolist(), scores.tolist(), strict=True))
         ]
-        kept = select(order(ranked), top_n=self.top_n, min_score=self.min_score)
-        return Ranking(kept, self._facts(job))
 
-    def _ranked(
+    def _document(
         self, index: int, log_odds: float, score: float, window: Window | None, error: str | None
     ) -> RankedDocument:
-        whole, text = self.work.whole.get(index), self.texts[index]
+        whole, known, text = self.work.whole.get(index), self.work.known.get(index), self.texts[index]
+        is_truncated = known.is_truncated if known else bool(whole and whole.is_truncated and window is None)
         return RankedDocument(
             index=index,
             document=self.documents[index],
             score=score,
             log_odds=log_odds,
-            num_tokens=whole.num_tokens if whole else 0,
-            is_truncated=bool(whole and whole.is_truncated and window is None),
+            num_tokens=known.num_tokens if known else whole.num_tokens if whole else 0,
+            is_truncated=is_truncated,
             is_blank=text is not None and not text.strip(),
             window=window,
             error=error,
@@ -121,20 +163,17 @@ class RankCall:
             effective = self.instruction
         elif self.instruction is not None:
             warned = (f"{self.info.name} takes no instruction; the one given was ignored",)
-        usage = Usage(self.work.prompt_tokens(), round(job.computed_tokens))
-        return AnswerFacts(self.info, effective, usage, time.perf_counter() - self.started, warned)
+        return AnswerFacts(
+            model=self.info,
+            instruction=effective,
+            usage=Usage(self.work.prompt_tokens(), round(job.computed_tokens), len(self.work.known)),
+            seconds=time.perf_counter() - self.started,
+            encode_seconds=self.encode_s,
+            queue_seconds=job.wait_s,
+            warnings=warned,
+        )
 
 
-@dataclass(slots=True)
-class PairsCall:
-    """A `log_odds` under way."""
-
-    num_pairs: int
-    work: Work
-    job: Job
-
-    def log_odds(self, job: Job) -> FloatArray:
-        values, _, errors = self.work.best(job)
-        for index, reason in sorted(errors.items()):
-            warnings.warn(f"pair {index} has no score: {reason}", FinerankWarning, stacklevel=3)
-        return np.array([values.get(index, math.nan) for index in range(self.num_pairs)], dtype=np.float32)
+def cut_pair(whole: EncodedPair, cut: EncodedPair) -> EncodedPair:
+    """`cut`, the encoding of a document's beginning, with what is true of the whole document."""
+    return replace(cut, num_tokens=whole.num_tokens, is_truncated=True)

@@ -11,7 +11,14 @@
     ├── SelfTestError         `self_test="require"` and the model did not pass
     ├── SettingsError         an unknown or unusable setting
     ├── EngineError           the engine was closed, or failed outside any one document
-    └── NotReadyError         a server's model is still being loaded, or could not be
+    ├── NotReadyError         a server's model is still being loaded, or could not be
+    ├── UnknownModelError     a server does not serve the model that was asked for
+    ├── OverloadedError       a server has as much work as it takes; try again later
+    ├── DeadlineError         the call was not done in the time it was given
+    └── ProviderError         a server behind `finerank.client` failed, or gave an answer that cannot be used
+        ├── AuthenticationError   it refused the API key
+        ├── RateLimitError        it refused for now, also after the last retry
+        └── UnreachableError      it could not be reached, or did not answer in time
 
 Messages carry the value, the limit and the remedy. Trouble with one document never raises: it becomes that
 document's `error`. Things that still work but deserve a look are `FinerankWarning`s.
@@ -64,6 +71,42 @@ class EngineError(FinerankError, RuntimeError):
 
 class NotReadyError(FinerankError):
     """There is no model to answer with: it is still being loaded, or could not be."""
+
+
+class UnknownModelError(FinerankError):
+    """The server does not serve the model that was asked for."""
+
+
+class OverloadedError(FinerankError):
+    """The server has as much work as it takes.   retry_after_s: when to try again, in seconds."""
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineError(FinerankError, TimeoutError):
+    """The call was not done in the time it was given."""
+
+
+class ProviderError(FinerankError):
+    """A rerank server failed, or its answer cannot be used.   status: of HTTP, None if there was no answer."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class AuthenticationError(ProviderError):
+    """The provider refused the API key, or there is none to send."""
+
+
+class RateLimitError(ProviderError):
+    """The provider refuses for now (429), also after the last retry."""
+
+
+class UnreachableError(ProviderError):
+    """The provider could not be reached, or did not answer in time."""
 
 
 class FinerankWarning(UserWarning):

@@ -7,17 +7,23 @@ What is loaded, and how, is in models/loading.py; how batches are made, in engin
 
 import asyncio
 import time
+import warnings
 import weakref
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-from .calls import PairsCall, RankCall, Work
+import numpy as np
+
+from .calls import Call, Work, cut_pair
+from .engine.facts import BatchFacts
 from .engine.job import Job, Progress
 from .engine.loop import Engine
 from .engine.planner import Planner
-from .errors import InputError
+from .engine.result_cache import ResultCache, cache_keys
+from .engine.wakeup import finished
+from .errors import FinerankWarning, InputError
 from .models.base import EncodedPair, PairModel
 from .models.hub import Hub
 from .models.loading import LoadOptions, load_model
@@ -27,7 +33,9 @@ from .selftest import SelfTestReport, run_self_test
 from .texts import Window, check_text
 from .types import Document, LongDocuments, ModelInfo, Pair, Ranking, SelfTestMode
 
-_MOST_TOKENS = 32_768
+_MOST_TOKENS: Final = 32_768
+_INLINE_CHARS: Final = 10_000
+"""Texts up to here are encoded in the event loop itself: some 2 ms, and a change of threads costs as much."""
 
 
 class Reranker:
@@ -52,10 +60,14 @@ class Reranker:
     batch_tokens: budget of a packed batch; None = by device.   prefix_cache_bytes: kept keys and values.
     trust_remote_code: run Python code that a checkpoint brings (classic models only).
     self_test: "warn" and "require" check that the loaded model ranks a few known texts sensibly; "off" does not.
+    result_cache: scores computed before, of this and other models; None = every call computes.
 
     Methods may be called from any thread; calls share batches. Raises ModelError (and its kinds) if the model
     cannot be used, SettingsError for an option that cannot, SelfTestError if the self-test is required and fails.
     """
+
+    result_cache: ResultCache | None
+    self_test_report: SelfTestReport | None
 
     def __init__(
         self,
@@ -76,6 +88,7 @@ class Reranker:
         prefix_cache_bytes: int = 256 << 20,
         trust_remote_code: bool = False,
         self_test: SelfTestMode = "warn",
+        result_cache: ResultCache | None = None,
     ) -> None:
         self._long_documents = _check_long_documents(long_documents, chunk_tokens, chunk_overlap)
         options = LoadOptions(
@@ -92,22 +105,31 @@ class Reranker:
         )
         loaded = load_model(model, options)
         self._start(loaded.model, Planner(batch_tokens or loaded.batch_tokens, int(deterministic)), self_test)
+        self.result_cache = result_cache  # from here on: a self-test must compute
 
     @classmethod
     def from_model(
-        cls, model: PairModel, *, batch_tokens: int = 2048, long_documents: LongDocuments = "truncate"
+        cls,
+        model: PairModel,
+        *,
+        batch_tokens: int = 2048,
+        long_documents: LongDocuments = "truncate",
+        result_cache: ResultCache | None = None,
     ) -> Self:
         """Over a model that is in hand already: your own PairModel, or a test's."""
         self = cls.__new__(cls)
         self._long_documents = _check_long_documents(long_documents, None, 0.125)
         self._start(model, Planner(batch_tokens), "off")
+        self.result_cache = result_cache
         return self
 
     def _start(self, model: PairModel, planner: Planner, self_test: SelfTestMode) -> None:
+        self.batch_tokens = planner.max_tokens
+        self.result_cache = None
         self._model = model
         self._engine = Engine(model, planner)
         self._finalizer = weakref.finalize(self, self._engine.close)
-        self.self_test_report: SelfTestReport | None = run_self_test(self, self_test)
+        self.self_test_report = run_self_test(self, self_test)
 
     @property
     def info(self) -> ModelInfo:
@@ -117,6 +139,15 @@ class Reranker:
     @property
     def model(self) -> PairModel:
         return self._model
+
+    @property
+    def on_batch(self) -> Callable[[BatchFacts], None] | None:
+        """Called from the engine's thread after every batch."""
+        return self._engine.on_batch
+
+    @on_batch.setter
+    def on_batch(self, on_batch: Callable[[BatchFacts], None] | None) -> None:
+        self._engine.on_batch = on_batch
 
     def close(self) -> None:
         """Ends the engine's thread after the batch in hand; calls still waiting get an EngineError."""
@@ -139,6 +170,8 @@ class Reranker:
         top_n: int | None = None,
         min_score: float | None = None,
         batch_size: int = 0,
+        truncate: bool = True,
+        max_document_tokens: int | None = None,
         on_progress: Progress | None = None,
     ) -> Ranking:
         """The documents, best first; ties in input order, documents that failed last.
@@ -146,12 +179,18 @@ class Reranker:
         instruction: what "relevant" means, in a sentence; None = the web-search default.
         top_n, min_score: keep only so many, only those of at least this probability.
         batch_size: most documents in one packed batch, 0 = by token budget.
+        truncate: False raises TooLongError if a document does not fit, instead of cutting its end.
+        max_document_tokens: read no more than so many tokens of each document.
         on_progress: called with (documents or windows done, in all) from another thread.
         Raises InputError if the query, the list or an option cannot be used; trouble with one document is in its
         `error`.
         """
-        call = self._begin(query, documents, instruction, top_n, min_score, batch_size, on_progress)
-        return call.ranking(_wait(call.job))
+        check_options(top_n, min_score, batch_size)
+        reading = _Reading(instruction, truncate, max_document_tokens)
+        call = self._begin(query, documents, reading, batch_size, on_progress)
+        job = _wait(call.job)
+        call.remember(job)
+        return call.ranking(job, top_n=top_n, min_score=min_score)
 
     async def arank(
         self,
@@ -162,23 +201,58 @@ class Reranker:
         top_n: int | None = None,
         min_score: float | None = None,
         batch_size: int = 0,
+        truncate: bool = True,
+        max_document_tokens: int | None = None,
     ) -> Ranking:
         """`rank`, awaitable. A call that is cancelled leaves the queue."""
-        call = await asyncio.to_thread(self._begin, query, documents, instruction, top_n, min_score, batch_size)
-        return call.ranking(await _await(call.job))
+        check_options(top_n, min_score, batch_size)
+        reading = _Reading(instruction, truncate, max_document_tokens)
+        if self._is_quick(query, documents):
+            call = self._begin(query, documents, reading, batch_size)
+        else:
+            call = await asyncio.to_thread(self._begin, query, documents, reading, batch_size)
+        job = await self._finish(call)
+        return call.ranking(job, top_n=top_n, min_score=min_score)
+
+    def assess(
+        self,
+        pairs: Sequence[tuple[str, Document]],
+        *,
+        instruction: str | None = None,
+        batch_size: int = 0,
+        truncate: bool = True,
+        max_document_tokens: int | None = None,
+    ) -> Ranking:
+        """The document of each (query, document) with its score, in input order; options as in `rank`."""
+        call = self._begin_pairs(pairs, _Reading(instruction, truncate, max_document_tokens), batch_size)
+        job = _wait(call.job)
+        call.remember(job)
+        return call.assessment(job)
+
+    async def aassess(
+        self,
+        pairs: Sequence[tuple[str, Document]],
+        *,
+        instruction: str | None = None,
+        batch_size: int = 0,
+        truncate: bool = True,
+        max_document_tokens: int | None = None,
+    ) -> Ranking:
+        """`assess`, awaitable. A call that is cancelled leaves the queue."""
+        reading = _Reading(instruction, truncate, max_document_tokens)
+        call = await asyncio.to_thread(self._begin_pairs, pairs, reading, batch_size)
+        return call.assessment(await self._finish(call))
 
     def log_odds(self, pairs: Sequence[Pair], *, instruction: str | None = None) -> FloatArray:
         """log P(relevant) - log P(not) of each (query, document), (N,) fp32 in input order.
 
         A pair that cannot be scored is NaN, and a FinerankWarning says why.
         """
-        call = self._begin_pairs(pairs, instruction)
-        return call.log_odds(_wait(call.job))
+        return _log_odds(self.assess(pairs, instruction=instruction))
 
     async def alog_odds(self, pairs: Sequence[Pair], *, instruction: str | None = None) -> FloatArray:
         """`log_odds`, awaitable."""
-        call = await asyncio.to_thread(self._begin_pairs, pairs, instruction)
-        return call.log_odds(await _await(call.job))
+        return _log_odds(await self.aassess(pairs, instruction=instruction))
 
     def score(self, pairs: Sequence[Pair], *, instruction: str | None = None) -> FloatArray:
         """Probability of relevance of each (query, document), (N,) fp32 in [0, 1] in input order; else as log_odds."""
@@ -188,48 +262,113 @@ class Reranker:
         """`score`, awaitable."""
         return probability(await self.alog_odds(pairs, instruction=instruction))
 
+    def _is_quick(self, query: object, documents: object) -> bool:
+        """Is encoding them too little work to change threads for?"""
+        if self.result_cache is not None and not self.result_cache.is_fast:
+            return False
+        if self._long_documents is not None or not isinstance(documents, list) or not isinstance(query, str):
+            return False
+        room = _INLINE_CHARS - len(query)
+        for document in documents:
+            text = document.get("text") if isinstance(document, dict) else document
+            room -= len(text) if isinstance(text, str) else 0
+            if room < 0:
+                return False
+        return True
+
     def _begin(
         self,
         query: str,
         documents: Sequence[Document],
-        instruction: str | None,
-        top_n: int | None,
-        min_score: float | None,
+        reading: "_Reading",
         batch_size: int,
         on_progress: Progress | None = None,
-    ) -> RankCall:
-        check_options(top_n, min_score, batch_size)
-        _check_query(query)
-        _check_instruction(instruction)
-        _check_list(documents, "documents")
+    ) -> Call:
         started = time.perf_counter()
+        _check_query(query)
+        reading.check()
+        _check_list(documents, "documents")
         work = Work()
         texts = [work.text_of(document, index) for index, document in enumerate(documents)]
-        self._encode(query, texts, instruction, work)
-        job = self._engine.submit(work.pairs, max_pairs=batch_size, on_progress=on_progress)
-        return RankCall(self.info, documents, texts, instruction, work, job, started, top_n, min_score)
+        self._encode(query, texts, reading, work)
+        return self._submitted(documents, texts, reading, work, batch_size, started, on_progress)
 
-    def _begin_pairs(self, pairs: Sequence[Pair], instruction: str | None) -> PairsCall:
+    def _begin_pairs(self, pairs: Sequence[tuple[str, Document]], reading: "_Reading", batch_size: int) -> Call:
+        started = time.perf_counter()
         _check_list(pairs, "pairs")
-        _check_instruction(instruction)
+        reading.check()
         work = Work()
+        texts: list[str | None] = [None] * len(pairs)
         for query, indices in _by_query(pairs).items():
             _check_query(query)
-            texts: list[str | None] = [None] * len(pairs)
+            of_query: list[str | None] = [None] * len(pairs)
             for index in indices:
-                texts[index] = work.text_of(pairs[index][1], index)
-            self._encode(query, texts, instruction, work)
-        return PairsCall(len(pairs), work, self._engine.submit(work.pairs))
+                texts[index] = of_query[index] = work.text_of(pairs[index][1], index)
+            self._encode(query, of_query, reading, work)
+        documents = [document for _, document in pairs]
+        return self._submitted(documents, texts, reading, work, batch_size, started, None)
 
-    def _encode(self, query: str, texts: Sequence[str | None], instruction: str | None, work: Work) -> None:
+    def _submitted(
+        self,
+        documents: Sequence[Document],
+        texts: Sequence[str | None],
+        reading: "_Reading",
+        work: Work,
+        batch_size: int,
+        started: float,
+        on_progress: Progress | None,
+    ) -> Call:
+        if not reading.truncate:
+            work.refuse_truncated(f"there is room for with max_length {self.info.max_length:,}")
+        encode_s = time.perf_counter() - started
+        job = self._engine.submit(work.pairs, max_pairs=batch_size, on_progress=on_progress)
+        return Call(self.info, documents, texts, reading.instruction, work, job, started, encode_s, self.result_cache)
+
+    async def _finish(self, call: Call) -> Job:
+        job = await finished(call.job)
+        if call.cache is not None and call.work.keys:
+            if call.cache.is_fast:
+                call.remember(job)
+            else:
+                # Not awaited: the answer need not wait for a disk.
+                asyncio.get_running_loop().run_in_executor(None, call.remember, job)
+        return job
+
+    def _encode(self, query: str, texts: Sequence[str | None], reading: "_Reading", work: Work) -> None:
         """Adds the pairs of all `texts` that are not None; equal texts are one pair, so that they tie exactly."""
         owners: dict[str, list[int]] = {}
         for index, text in enumerate(texts):
             if text is not None:
                 owners.setdefault(text, []).append(index)
-        encoded = self._model.encode(query, list(owners), instruction)
-        for (text, indices), pair in zip(owners.items(), encoded, strict=True):
-            work.add(indices, pair, self._windows(query, text, pair, instruction))
+        if self.result_cache is not None:
+            self._take_known(query, owners, reading, work, self.result_cache)
+        if not owners:
+            return
+        encoded = self._model.encode(query, list(owners), reading.instruction)
+        for (text, indices), whole in zip(owners.items(), encoded, strict=True):
+            limit = reading.max_document_tokens
+            if limit is not None and whole.num_tokens > limit:
+                ((_, end), *_) = self._model.windows(query, text, reading.instruction, limit, 0.0)
+                (cut,) = self._model.encode(query, [text[:end]], reading.instruction)
+                work.add(indices, cut_pair(whole, cut), None)
+            else:
+                work.add(indices, whole, self._windows(query, text, whole, reading.instruction))
+
+    def _take_known(
+        self, query: str, owners: dict[str, list[int]], reading: "_Reading", work: Work, cache: ResultCache
+    ) -> None:
+        """Moves documents whose score is known out of `owners` into `work`."""
+        default = self.info.default_instruction
+        effective = None if default is None else reading.instruction if reading.instruction is not None else default
+        scope = (self.info.fingerprint, self._long_documents, reading.max_document_tokens, effective)
+        keys = cache_keys(scope, query, list(owners))
+        known = cache.get_many(keys)
+        for key, (text, indices) in zip(keys, list(owners.items()), strict=True):
+            if key in known:
+                work.known |= dict.fromkeys(indices, known[key])
+                del owners[text]
+            else:
+                work.keys[indices[0]] = key
 
     def _windows(
         self, query: str, text: str, whole: EncodedPair, instruction: str | None
@@ -244,6 +383,23 @@ class Reranker:
         return spans, self._model.encode(query, [text[start:end] for start, end in spans], instruction)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How the texts of a call are to be read; the fields are those of `rank`."""
+
+    instruction: str | None
+    truncate: bool
+    max_document_tokens: int | None
+
+    def check(self) -> None:
+        """Raises InputError."""
+        if self.instruction is not None:
+            check_text(self.instruction, "the instruction")
+        limit = self.max_document_tokens
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise InputError(f"max_document_tokens is {limit!r}; give a whole number of at least 1, or None for all")
+
+
 def _wait(job: Job) -> Job:
     """Blocks until the job is done; an interrupted wait takes the job out of the queue."""
     try:
@@ -253,12 +409,15 @@ def _wait(job: Job) -> Job:
         raise
 
 
-async def _await(job: Job) -> Job:
-    future: Future[Job] = job.future
-    return await asyncio.wrap_future(future)
+def _log_odds(judged: Ranking) -> FloatArray:
+    """Of an assessment; a pair without a score is warned of."""
+    for each in judged:
+        if each.error is not None:
+            warnings.warn(f"pair {each.index} has no score: {each.error}", FinerankWarning, stacklevel=3)
+    return np.array([each.log_odds for each in judged], dtype=np.float32)
 
 
-def _by_query(pairs: Sequence[Pair]) -> dict[str, list[int]]:
+def _by_query(pairs: Sequence[tuple[str, Document]]) -> dict[str, list[int]]:
     """Indices of the pairs of each query, so that a query is encoded once."""
     indices: dict[str, list[int]] = {}
     for index, pair in enumerate(pairs):
@@ -272,11 +431,6 @@ def _by_query(pairs: Sequence[Pair]) -> dict[str, list[int]]:
 def _check_query(query: object) -> None:
     if not check_text(query, "the query").strip():
         raise InputError("the query is empty; give the text to rank the documents for")
-
-
-def _check_instruction(instruction: object) -> None:
-    if instruction is not None:
-        check_text(instruction, "the instruction")
 
 
 def _check_list(items: object, what: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import SettingsError
 from .types import LongDocuments, SelfTestMode
@@ -32,8 +32,35 @@ def _refuse_bool(value: object) -> object:
 Number = Annotated[int, BeforeValidator(_refuse_bool)]
 
 
+def _panel(panel: str) -> Any:
+    """A field of Settings with its help, under a heading of `finerank serve --help`."""
+
+    def field(default: Any, description: str, **limits: Any) -> Any:
+        return Field(default, description=description, json_schema_extra={"panel": panel}, **limits)
+
+    return field
+
+
+def _field_without_flag(default: Any, description: str) -> Any:
+    return Field(default, description=description)
+
+
+_server, _model, _limit = _panel("Server"), _panel("Model"), _panel("Limits")
+_key, _log_option = _panel("Keys"), _panel("Logs and traces")
+
+
+def _split(value: object) -> object:
+    """Lists are written `a,b` in a variable; a file and flags may give real lists."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
 class Settings(BaseSettings):
-    """How to load the model and how to serve it. The descriptions double as the remedy in error messages.
+    """How to load the models and how to serve them. The descriptions double as help and as remedy in error messages.
 
     Use `load_settings`: it also reads a file, and says in plain words what is wrong with a value.
     """
@@ -42,28 +69,64 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 for all of this machine's")
-    port: Number = Field(7860, ge=0, le=65_535, description="port to listen on, 0 to 65535 (0 = any free one)")
+    host: str = _server("127.0.0.1", "address to listen on; 0.0.0.0 for all of this machine's", min_length=1)
+    port: Number = _server(7860, "port to listen on, 0 to 65535 (0 = any free one)", ge=0, le=65_535)
+    cors_origins: Names = _server((), "web origins that may call from a browser, such as https://example.org; none")
+    drain_seconds: float = _server(30.0, "seconds that a stop waits for requests under way, 0 to 3600", ge=0, le=3600)
 
-    model: str | None = Field(
-        None, min_length=1, description="hub id or local folder of the model; leave it out for the embedded one"
+    model: Names | None = _model(
+        None,
+        "hub id or local folder, or NAME=MODEL@DTYPE; may be given several times; leave it out for the embedded one",
     )
-    revision: str | None = Field(None, min_length=1, description="commit, tag or branch of the hub's model")
-    hub: Literal["huggingface", "modelscope"] = Field("huggingface", description="huggingface or modelscope")
-    device: str = Field("auto", min_length=1, description="auto, cpu, cuda, cuda:1 or mps")
-    dtype: str = Field("auto", min_length=1, description="auto, float32, bfloat16 or float16")
-    max_length: Number = Field(8192, ge=16, le=32_768, description="tokens of a whole prompt, 16 to 32768")
-    long_documents: LongDocuments = Field("truncate", description="truncate (cut the end) or chunk (best window)")
-    prompt_form: str = Field("readme", min_length=1, description="readme (the model card's) or evaluation")
-    deterministic: bool = Field(False, description="true or false: the same score to the last bit in any company")
-    parse_control_tokens: bool = Field(False, description="true or false: read <|im_end|> in texts as a control token")
-    batch_tokens: Number | None = Field(None, ge=16, description="tokens of a packed batch; leave it out to fit device")
-    trust_remote_code: bool = Field(False, description="true or false: run Python code that a checkpoint brings")
-    self_test: SelfTestMode = Field("warn", description="warn, require or off")
-    threads: Number | None = Field(None, ge=1, le=1024, description="CPU threads; leave it out for torch's own choice")
+    revision: str | None = _model(None, "commit, tag or branch of the hub's (first) model", min_length=1)
+    hub: Literal["huggingface", "modelscope"] = _model("huggingface", "huggingface or modelscope")
+    device: str = _model("auto", "auto, cpu, cuda, cuda:1 or mps", min_length=1)
+    dtype: str = _model("auto", "auto, float32, bfloat16 or float16", min_length=1)
+    max_length: Number = _model(8192, "tokens of a whole prompt, 16 to 32768", ge=16, le=32_768)
+    long_documents: LongDocuments = _model("truncate", "truncate (cut the end) or chunk (keep the best window)")
+    prompt_form: str = _model("readme", "readme (the model card's) or evaluation", min_length=1)
+    deterministic: bool = _model(False, "true or false: the same score to the last bit in any company; slower")
+    parse_control_tokens: bool = _model(
+        False, "true or false: read <|im_end|> in texts as a control token, as the reference does; open to injection"
+    )
+    batch_tokens: Number | None = _model(None, "tokens of a packed batch; leave it out to fit the device", ge=16)
+    trust_remote_code: bool = _model(False, "true or false: run Python code that a checkpoint brings")
+    self_test: SelfTestMode = _model("warn", "warn, require or off: does the model rank known texts sensibly?")
+    threads: Number | None = _model(None, "CPU threads; leave it out for torch's own choice", ge=1, le=1024)
+    strict_model: bool = _model(False, "true or false: refuse a request that names another model than those served")
+    max_model_memory: float | None = _model(None, "GiB of weights in memory at once; idle models are put away", gt=0)
+    allow_model_changes: bool | None = _model(
+        None, "true or false: load models and adapters over HTTP and from the page; left out: only on this machine"
+    )
 
-    max_documents: Number = Field(1000, ge=1, description="most documents in a request, at least 1")
-    max_body_bytes: Number = Field(32 << 20, ge=1024, description="most bytes of a request's body, at least 1024")
+    max_documents: Number = _limit(1000, "most documents in a request, at least 1", ge=1)
+    max_request_tokens: Number | None = _limit(None, "most tokens in a request; leave it out for no limit", ge=16)
+    max_body_bytes: Number = _limit(32 << 20, "most bytes of a request's body, at least 1024", ge=1024)
+    max_queue_tokens: Number | None = _limit(
+        None, "most tokens that may wait or be computed; leave it out for 128 batches", ge=16
+    )
+    request_timeout: float = _limit(600.0, "seconds after which a request is given up, more than 0", gt=0)
+    strict_fields: bool = _limit(False, "true or false: refuse unknown fields instead of naming them in a header")
+    result_cache: str = _limit(
+        "memory",
+        "memory, off, a folder as disk:/path, or redis://host:port/0",
+        pattern=r"^(memory|off|disk:.+|rediss?://.+)$",
+    )
+    result_cache_mb: Number = _limit(64, "MiB of scores kept in memory or on disk, at least 1", ge=1)
+
+    # No flag: a command line is readable by every user of the machine.
+    api_keys: Names = _field_without_flag(
+        (), "keys that callers must send, as key or name=key, with commas between; none = no keys"
+    )
+    api_keys_file: Path | None = _key(None, "file of keys, one a line as key or name=key; read again when it changes")
+    key_requests_per_minute: Number | None = _key(None, "requests a minute for each key, at least 1", ge=1)
+    key_tokens_per_minute: Number | None = _key(None, "tokens a minute for each key, at least 1", ge=1)
+
+    log_file: Path | None = _log_option(None, "file for one JSON line a request; leave it out for standard error only")
+    log_level: Literal["debug", "info", "warning", "error"] = _log_option("info", "debug, info, warning or error")
+    log_format: Literal["text", "json"] = _log_option("text", "text or json, on standard error")
+    log_texts: bool = _log_option(False, "true or false: write queries and documents into the log")
+    trace_endpoint: str | None = _log_option(None, "OpenTelemetry collector, such as http://localhost:4318/v1/traces")
 
 
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:

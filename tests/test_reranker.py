@@ -4,7 +4,9 @@ import asyncio
 import gc
 import math
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ import numpy as np
 import pytest
 
 from finerank import PRESETS, FinerankWarning, InputError, Reranker, TooLongError
+from finerank.engine.facts import BatchFacts
 from finerank.errors import EngineError
+from finerank.scores import FloatArray
 from tests.conftest import SCRIPTS
 
 DOCUMENTS = list(SCRIPTS.values())
@@ -268,3 +272,60 @@ TUTORIALS = [
 def test_the_embedded_model_ranks_the_tutorials(query: str, documents: list[str], best: int) -> None:
     with Reranker(self_test="off") as reranker:
         assert reranker.rank(query, documents)[0].index == best
+
+
+def test_a_small_call_let_through_between_layers_changes_no_score(tiny_qwen3: Path) -> None:
+    large = [f"document {number} about the brown fox" for number in range(60)]
+    small = ["a lazy dog", "the quick brown fox"]
+    with Reranker(str(tiny_qwen3), dtype="float32", self_test="off") as reranker:
+        alone = [reranker.log_odds([(query, text) for text in texts]) for query, texts in (("f", large), ("d", small))]
+        let_through = reranker.model.on_pause
+        assert let_through is not None
+        passing: list[Future[FloatArray]] = []
+        facts: list[BatchFacts] = []
+        reranker.on_batch = facts.append
+
+        def pause() -> None:
+            if not passing:
+                passing.append(pool.submit(reranker.log_odds, [("d", text) for text in small]))
+                time.sleep(0.2)  # until it waits in the queue
+            let_through()
+
+        reranker.model.on_pause = pause
+        with ThreadPoolExecutor(1) as pool:
+            together = reranker.log_odds([("f", text) for text in large])
+            assert np.abs(together - alone[0]).max() < 1e-5
+            assert np.abs(passing[0].result(10) - alone[1]).max() < 1e-5
+    assert [each.is_urgent for each in facts] == [True, False]
+
+
+def test_assess_answers_in_input_order_with_facts(reranker: Reranker) -> None:
+    pairs = [("a fox", DOCUMENTS[0]), ("a dog", {"text": DOCUMENTS[1], "id": 7}), ("a fox", DOCUMENTS[2])]
+    judged = reranker.assess(pairs)
+    assert [each.index for each in judged] == [0, 1, 2]
+    assert judged[1].document == {"text": DOCUMENTS[1], "id": 7}
+    expected = [reranker.rank(query, [document])[0].log_odds for query, document in pairs]
+    assert [each.log_odds for each in judged] == pytest.approx(expected, abs=1e-5)
+    assert judged.facts.usage.prompt_tokens > judged.facts.usage.computed_tokens > 0
+    assert judged.facts.encode_seconds > 0
+
+
+def test_documents_are_read_up_to_max_document_tokens(reranker: Reranker) -> None:
+    long, short = "a quick brown fox jumps over the lazy dog " * 20, "a fox"
+    ranking = {each.index: each for each in reranker.rank("a fox", [long, short], max_document_tokens=30)}
+    whole = {each.index: each for each in reranker.rank("a fox", [long, short])}
+    assert (ranking[0].is_truncated, ranking[1].is_truncated) == (True, False)
+    assert ranking[0].num_tokens == whole[0].num_tokens > 30
+    assert ranking[0].log_odds != whole[0].log_odds
+    (beginning,) = reranker.rank("a fox", [long[: len(long) // 2]], max_document_tokens=30)
+    assert ranking[0].log_odds == pytest.approx(beginning.log_odds, abs=1e-6)
+    with pytest.raises(InputError, match="max_document_tokens is 0"):
+        reranker.rank("a fox", [short], max_document_tokens=0)
+
+
+def test_truncation_can_be_refused(tiny_qwen3: Path) -> None:
+    with Reranker(str(tiny_qwen3), dtype="float32", self_test="off", max_length=200) as reranker:
+        documents = ["a fox", "a quick brown fox " * 100]
+        assert reranker.rank("f", documents[:1], truncate=False)[0].error is None
+        with pytest.raises(TooLongError, match=r"document 1 has \d+ tokens, more than .* max_length 200"):
+            reranker.rank("f", documents, truncate=False)

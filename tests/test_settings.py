@@ -38,6 +38,16 @@ def test_flags_win_over_environment_and_environment_over_file(tmp_path: Path, mo
     assert (settings.port, settings.max_length, settings.dtype) == (3, 200, "float16")
 
 
+def test_lists_are_written_with_commas_or_as_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FINERANK_API_KEYS", "a=1, b=2,")
+    settings = load_settings(
+        toml(tmp_path, 'model = ["one", "two=/models/2@float32"]\ncors_origins = "https://a.example"')
+    )
+    assert settings.api_keys == ("a=1", "b=2")
+    assert settings.model == ("one", "two=/models/2@float32")
+    assert settings.cors_origins == ("https://a.example",)
+
+
 def test_a_flag_that_is_none_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FINERANK_DEVICE", "cpu")
     assert load_settings(device=None, port=None).device == "cpu"
@@ -64,7 +74,7 @@ def test_unknown_flag_names_the_nearest() -> None:
 
 
 def test_unknown_key_without_a_near_one_lists_all(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="known are batch_tokens"):
+    with pytest.raises(SettingsError, match="known are allow_model_changes"):
         load_settings(toml(tmp_path, "zzzzzz = 1"))
 
 

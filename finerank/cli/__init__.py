@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (rerank.rerank, serve.serve, models.models, doctor.doctor, evidence.evidence):
+for command in (rerank.rerank, serve.serve_command(), models.models, doctor.doctor, evidence.evidence):
     app.command()(command)
 
 

@@ -1,124 +1,110 @@
 """`finerank serve`: the HTTP server and its web page.
 
-The defaults live in settings.py, which needs the server extra; the help only repeats them, and a test compares.
-A flag that was not given is None, so that the file and the environment keep their say.
+Every field of `Settings` is a flag; its default and description are written there alone. A flag that was not given is
+None, so that the file and the environment keep their say.
 """
 
+from collections.abc import Callable
+from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
 
 import typer
 
 from ..errors import SettingsError
-from ..models.hub import Hub
-from ..types import LongDocuments, SelfTestMode
-from . import options
 
-_SERVER_PANEL: Final = "Server"
-_EXTRA: Final = ("fastapi", "gradio", "pydantic", "pydantic_settings", "starlette", "uvicorn")
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
-
-def _server_option(name: str, default: str, description: str, **more: Any) -> Any:
-    return typer.Option(name, help=description, show_default=default, rich_help_panel=_SERVER_PANEL, **more)
+_EXTRA: Final = "pip install 'finerank[server]'"
+_SHORT: Final = {"model": "-m"}
 
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        help="TOML file of settings. Flags win over FINERANK_... variables, which win over the file.",
-        show_default="none",
-    ),
-]
-Host = Annotated[str | None, _server_option("--host", "127.0.0.1", "Address to listen on; 0.0.0.0 for all.")]
-Port = Annotated[int | None, _server_option("--port", "7860", "Port to listen on; 0 = any free one.")]
-MaxDocuments = Annotated[int | None, _server_option("--max-documents", "1000", "Most documents in a request.")]
-MaxBodyBytes = Annotated[
-    int | None, _server_option("--max-body-bytes", "33554432", "Most bytes of a request's body (32 MiB).")
-]
-Threads = Annotated[int | None, _server_option("--threads", "torch's own choice", "CPU threads.")]
-HubName = Annotated[
-    Hub | None, options.model_option("--hub", help="Where to fetch models.", show_default="huggingface")
-]
-Device = Annotated[
-    str | None, options.model_option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto")
-]
-Dtype = Annotated[
-    str | None, options.model_option("--dtype", help="auto, float32, bfloat16 or float16.", show_default="auto")
-]
-MaxLength = Annotated[
-    int | None, options.model_option("--max-length", help="Tokens of a whole prompt, 16 to 32768.", show_default="8192")
-]
-LongDocumentsMode = Annotated[
-    LongDocuments | None,
-    options.model_option("--long-documents", help="Cut the end, or keep the best window.", show_default="truncate"),
-]
-PromptFormName = Annotated[
-    str | None, options.model_option("--prompt-form", help="readme or evaluation.", show_default="readme")
-]
-Deterministic = Annotated[
-    bool | None,
-    options.model_option(
-        "--deterministic/--no-deterministic",
-        help="The same score to the last bit in any company; slower.",
-        show_default="no-deterministic",
-    ),
-]
-ParseControlTokens = Annotated[
-    bool | None,
-    options.model_option(
-        "--parse-control-tokens/--no-parse-control-tokens",
-        help="Read <|im_end|> and its like in texts as control tokens, as the reference does. Open to injection.",
-        show_default="no-parse-control-tokens",
-    ),
-]
-BatchTokens = Annotated[
-    int | None, options.model_option("--batch-tokens", help="Tokens of a packed batch.", show_default="by device")
-]
-TrustRemoteCode = Annotated[
-    bool | None,
-    options.model_option(
-        "--trust-remote-code/--no-trust-remote-code",
-        help="Run Python code that a checkpoint brings along.",
-        show_default="no-trust-remote-code",
-    ),
-]
-SelfTest = Annotated[
-    SelfTestMode | None,
-    options.model_option("--self-test", help="Check that the model ranks known texts sensibly.", show_default="warn"),
-]
-
-
-def serve(
-    config: Config = None,
-    host: Host = None,
-    port: Port = None,
-    model: options.Model = None,
-    revision: options.Revision = None,
-    hub: HubName = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    max_length: MaxLength = None,
-    long_documents: LongDocumentsMode = None,
-    prompt_form: PromptFormName = None,
-    deterministic: Deterministic = None,
-    parse_control_tokens: ParseControlTokens = None,
-    batch_tokens: BatchTokens = None,
-    trust_remote_code: TrustRemoteCode = None,
-    self_test: SelfTest = None,
-    max_documents: MaxDocuments = None,
-    max_body_bytes: MaxBodyBytes = None,
-    threads: Threads = None,
-) -> None:
-    """Start the server: the rerank API that clients of Jina and Cohere speak, and a web page."""
-    flags = {name: value for name, value in locals().items() if name != "config"}
+def serve_command() -> Callable[..., None]:
+    """The command, with a flag for each setting; without the server extra, one that says what to install."""
     try:
-        from ..server.serve import serve as serve_settings
+        from ..settings import Settings
+    except ModuleNotFoundError as error:
+        return _without_extra(error.name or "a package")
+    flags = [_parameter(name, field) for name, field in Settings.model_fields.items() if field.json_schema_extra]
+
+    def serve(config: Path | None = None, **given: Any) -> None:
+        """Start the server: every rerank API that clients already speak, and a web page."""
+        try:
+            from ..server.serve import serve as serve_settings
+        except ModuleNotFoundError as error:
+            raise _missing(error.name or "a package") from error
         from ..settings import load_settings
 
-        serve_settings(load_settings(config, **flags))
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in _EXTRA:
-            raise
-        raise SettingsError(f"the server needs {error.name}: pip install 'finerank[server]'") from error
+        serve_settings(load_settings(config, **{name: value for name, value in given.items() if value != []}))
+
+    serve.__signature__ = Signature([_CONFIG, *flags])  # type: ignore[attr-defined]
+    serve.__annotations__ = {each.name: each.annotation for each in (_CONFIG, *flags)}
+    return serve
+
+
+def _parameter(name: str, field: "FieldInfo") -> Parameter:
+    """A keyword of the command; typer makes a flag of it."""
+    flag = "--" + name.replace("_", "-")
+    kind = _flag_type(field.annotation)
+    names = [f"{flag}/--no-{flag[2:]}" if kind is bool else flag, *([_SHORT[name]] if name in _SHORT else [])]
+    extra: Any = field.json_schema_extra
+    option = typer.Option(
+        *names, help=_sentence(field), show_default=_shown_default(field), rich_help_panel=extra["panel"]
+    )
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
+
+
+def _flag_type(annotation: Any) -> Any:
+    """What typer should read: the type without None, lists for tuples."""
+    if get_origin(annotation) is Annotated:
+        return _flag_type(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return annotation
+    if get_origin(annotation) is tuple:
+        return list[str]
+    members = [_flag_type(each) for each in get_args(annotation) if each is not type(None)]
+    return members[0] if members else annotation
+
+
+def _sentence(field: "FieldInfo") -> str:
+    text = (field.description or "").removeprefix("true or false: ")
+    return text[:1].upper() + text[1:] + "."
+
+
+def _shown_default(field: "FieldInfo") -> str | bool:
+    """Defaults in words, as typer knows only None."""
+    default = field.default
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if default is None or default == ():
+        return False
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _without_extra(package: str) -> Callable[..., None]:
+    def serve() -> None:
+        """Start the server (needs the server extra)."""
+        raise _missing(package)
+
+    return serve
+
+
+def _missing(package: str) -> SettingsError:
+    return SettingsError(f"the server needs {package.split('.')[0]}: {_EXTRA}")
+
+
+_CONFIG: Final = Parameter(
+    "config",
+    Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="TOML file of settings. Flags win over FINERANK_... variables, which win over the file.",
+            show_default="none",
+        ),
+    ],
+)

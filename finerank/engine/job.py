@@ -1,6 +1,7 @@
 """The state of one call in the engine."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -21,8 +22,11 @@ class Job:
 
     log_odds: (N,) in the caller's order, NaN until computed.   errors: index -> why that pair has none.
     max_pairs: at most so many of this job's pairs in one batch, 0 = no limit.
+    num_tokens: of all its pairs, their prefixes not counted.   waiting_tokens: of those that have not started.
+    submitted_at, started_at: monotonic seconds; of its arrival and of its first pair, None before.
     on_progress: called with (pairs done, pairs in all) from the engine's thread.
-    future: resolves to this job when every pair has its log-odds or its error.
+    is_over: no pair of it will start any more.
+    future: resolves to this job when every pair has its log-odds or its error; or raises what failed the whole call.
     """
 
     def __init__(
@@ -34,14 +38,23 @@ class Job:
         self.log_odds: FloatArray = np.full(len(pairs), np.nan, dtype=np.float32)
         self.errors: dict[int, str] = {}
         self.computed_tokens = 0.0
+        self.num_tokens = self.waiting_tokens = sum(pair.own_tokens for pair in pairs)
+        self.submitted_at = time.monotonic()
+        self.started_at: float | None = None
         self.future: Future[Job] = Future()
+        self.is_over = False
         # Longest first: pairs of like length share batches, and a batch that does not fit fails early.
         self._waiting = sorted(range(len(pairs)), key=lambda index: pairs[index].own_tokens)
         self._num_open = len(pairs)
 
     @property
     def has_waiting(self) -> bool:
-        return bool(self._waiting) and not self.future.cancelled()
+        return bool(self._waiting) and not self.is_over
+
+    @property
+    def wait_s(self) -> float:
+        """From its arrival to the start of its first pair; 0 before."""
+        return 0.0 if self.started_at is None else self.started_at - self.submitted_at
 
     def peek(self) -> EncodedPair:
         """The next pair to run."""
@@ -49,7 +62,9 @@ class Job:
 
     def take(self) -> int:
         """Index of the next pair to run, no longer waiting."""
-        return self._waiting.pop()
+        index = self._waiting.pop()
+        self.waiting_tokens -= self.pairs[index].own_tokens
+        return index
 
     def settle(self, index: int, log_odds: float, error: str | None = None) -> None:
         """Records the outcome of one pair, and of the job when it was the last."""
@@ -57,20 +72,27 @@ class Job:
         if error is not None:
             self.errors[index] = error
         self._num_open -= 1
-        self._tell_progress()
+        if self.on_progress is not None:
+            self._tell_progress(self.on_progress)
         if self._num_open == 0:
+            self.is_over = True
             with suppress(InvalidStateError):  # cancelled meanwhile: nobody waits
                 self.future.set_result(self)
 
-    def _tell_progress(self) -> None:
-        if self.on_progress is None:
-            return
-        try:
-            self.on_progress(len(self.pairs) - self._num_open, len(self.pairs))
-        except Exception:  # the caller's code runs in everybody's thread
-            _log.exception("on_progress failed and is not called again")
-            self.on_progress = None
+    def fail(self, error: Exception) -> None:
+        """The whole call has failed; pairs that have not started will not."""
+        self.is_over = True
+        with suppress(InvalidStateError):
+            self.future.set_exception(error)
 
     def cancel(self) -> None:
         """Nobody waits any more: pairs that have not started will not."""
+        self.is_over = True
         self.future.cancel()
+
+    def _tell_progress(self, on_progress: Progress) -> None:
+        try:
+            on_progress(len(self.pairs) - self._num_open, len(self.pairs))
+        except Exception:  # the caller's code runs in everybody's thread
+            _log.exception("on_progress failed and is not called again")
+            self.on_progress = None

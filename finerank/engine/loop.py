@@ -1,17 +1,20 @@
 """The thread that computes: takes a batch from whatever waits, runs it, hands the results out, and again.
 
 A batch that fails is tried again in halves, so that a batch too large for the memory shrinks until it fits and a
-document that cannot be computed takes down no other.
+document that cannot be computed takes down no other. Between the layers of a batch, small calls are let through.
 """
 
 import logging
 import math
 import threading
+import time
+import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from ..errors import EngineError
+from ..errors import EngineError, FinerankError
 from ..models.base import EncodedPair, PairModel
+from .facts import BatchFacts
 from .job import Job, Progress
 from .planner import Batch, Planner
 
@@ -19,14 +22,20 @@ _log = logging.getLogger(__name__)
 
 
 class Engine:
-    """Runs one model for any number of callers. `submit` from any thread; `close` ends the thread."""
+    """Runs one model for any number of callers. `submit` from any thread; `close` ends the thread.
+
+    on_batch: called from the engine's thread after every batch.
+    """
 
     def __init__(self, model: PairModel, planner: Planner) -> None:
+        self.on_batch: Callable[[BatchFacts], None] | None = None
         self._model = model
         self._planner = planner
         self._jobs: deque[Job] = deque()
         self._changed = threading.Condition()
         self._is_closed = False
+        self._running: _Running | None = None
+        model.on_pause = self._let_small_calls_through
         self._thread = threading.Thread(target=self._run, name="finerank-engine", daemon=True)
         self._thread.start()
 
@@ -50,16 +59,23 @@ class Engine:
             self._changed.notify()
         if threading.current_thread() is not self._thread:
             self._thread.join()
+        self._model.on_pause = None  # a bound method: the model would keep this engine alive
 
     def _run(self) -> None:
         while True:
             batch = self._next_batch()
             if batch is None:
                 break
-            self._compute(batch)
+            self._running = _Running(batch)
+            try:
+                self._compute(batch)
+            except Exception as error:  # a defect of ours: those calls fail, the thread goes on
+                _log.exception("the engine failed outside any pair")
+                for job in batch.jobs:
+                    job.fail(EngineError(f"the engine failed ({type(error).__name__}); its log says where"))
+            self._running = None
         for job in self._jobs:
-            if not job.future.done():
-                job.future.set_exception(EngineError("the engine was closed before this call was answered"))
+            job.fail(EngineError("the engine was closed before this call was answered"))
 
     def _next_batch(self) -> Batch | None:
         """Waits for work; None when closed."""
@@ -67,27 +83,68 @@ class Engine:
             while not self._is_closed:
                 self._jobs = deque(job for job in self._jobs if job.has_waiting)
                 if self._jobs:
-                    self._jobs.rotate(-1)
                     return self._planner.next_batch(self._jobs)
                 self._changed.wait()
         return None
 
+    def _let_small_calls_through(self) -> None:
+        """Runs what should not wait for the batch in hand; called by the model between layers of that batch."""
+        running = self._running
+        if running is None or running.is_lent or threading.current_thread() is not self._thread:
+            return
+        with self._changed:
+            if self._is_closed:
+                return
+            batch = self._planner.small_calls(self._jobs, running.batch, running.lent_tokens)
+        if not batch.members:
+            return
+        started = time.monotonic()
+        running.is_lent = True
+        self._compute(batch)
+        running.is_lent = False
+        running.lent_tokens += batch.num_tokens
+        running.lent_s += time.monotonic() - started
+
     def _compute(self, batch: Batch) -> None:
+        started = time.monotonic()
+        waits = _start(batch, started)
+        lent_before = self._running.lent_s if self._running is not None else 0.0
         try:
             log_odds, computed_tokens = self._model.compute(batch.pairs)
+        except FinerankError as error:
+            self._tell(batch, 0, started, lent_before, waits, is_failed=True)
+            self._fail(batch, error)
+            return
         except Exception as error:
-            self._model.release_memory()
-            if len(batch.members) > 1:
-                _log.info("a batch of %d pairs failed (%s); trying halves", len(batch.members), error)
-                for half in batch.halves():
-                    self._compute(half)
-                return
-            _log.exception("a pair of %d tokens could not be computed", batch.pairs[0].prompt_tokens)
-            self._settle(batch, [math.nan], f"could not be computed: {type(error).__name__}: {_first_line(error)}")
+            self._tell(batch, 0, started, lent_before, waits, is_failed=True)
+            self._compute_again(batch, error)
             return
         for job, _ in batch.members:
             job.computed_tokens += computed_tokens / len(batch.members)
         self._settle(batch, log_odds.tolist(), None)
+        self._tell(batch, computed_tokens, started, lent_before, waits)
+
+    def _fail(self, batch: Batch, error: FinerankError) -> None:
+        """What a model raises on purpose is the answer to a call; in a batch of several, to which one is unknown."""
+        parts = batch.by_job()
+        if len(parts) == 1:
+            batch.jobs[0].fail(error)
+            return
+        for part in parts:
+            self._compute(part)
+
+    def _compute_again(self, batch: Batch, error: Exception) -> None:
+        """In halves; a pair that fails alone has its error."""
+        self._model.release_memory()
+        if len(batch.members) > 1:
+            _log.info("a batch of %d pairs failed (%s); trying halves", len(batch.members), type(error).__name__)
+            for half in batch.halves():
+                self._compute(half)
+            return
+        # Not the error's own text: it may quote a user's.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        _log.error("a pair of %d tokens failed: %s\n%s", batch.pairs[0].prompt_tokens, type(error).__name__, where)
+        self._settle(batch, [math.nan], f"could not be computed: {type(error).__name__}: {_first_line(error)}")
 
     def _settle(self, batch: Batch, log_odds: list[float], error: str | None) -> None:
         for (job, index), value in zip(batch.members, log_odds, strict=True):
@@ -95,6 +152,55 @@ class Engine:
             if reason is None and not math.isfinite(value):
                 value, reason = math.nan, f"the model gave {value} instead of a number; its weights may be damaged"
             job.settle(index, value, reason)
+
+    def _tell(
+        self,
+        batch: Batch,
+        computed_tokens: int,
+        started: float,
+        lent_before: float,
+        waits: tuple[float, ...],
+        *,
+        is_failed: bool = False,
+    ) -> None:
+        if self.on_batch is None:
+            return
+        is_urgent = self._running is not None and self._running.is_lent
+        lent_s = self._running.lent_s - lent_before if self._running is not None and not is_urgent else 0.0
+        facts = BatchFacts(
+            num_pairs=len(batch.members),
+            num_jobs=len(batch.jobs),
+            num_tokens=batch.num_tokens,
+            max_tokens=self._planner.max_tokens,
+            computed_tokens=computed_tokens,
+            seconds=time.monotonic() - started - lent_s,
+            waits=waits,
+            is_urgent=is_urgent,
+            is_failed=is_failed,
+        )
+        try:
+            self.on_batch(facts)
+        except Exception:  # somebody else's code in everybody's thread
+            _log.exception("on_batch failed and is not called again")
+            self.on_batch = None
+
+
+class _Running:
+    """The batch in hand, and what small calls were lent of its time."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.is_lent = False
+        self.lent_tokens = 0
+        self.lent_s = 0.0
+
+
+def _start(batch: Batch, now: float) -> tuple[float, ...]:
+    """Marks the calls that start with this batch; how long each has waited."""
+    fresh = [job for job in batch.jobs if job.started_at is None]
+    for job in fresh:
+        job.started_at = now
+    return tuple(job.wait_s for job in fresh)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """What the engine needs of a model, whatever is behind it: a Qwen3 network, a classic cross-encoder, a bi-encoder."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from ..texts import Window
 from ..types import ModelInfo
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that makes it four times as slow to build, and there is one for every document
 class EncodedPair:
     """One (query, document) as a model wants it.
 
@@ -44,6 +44,11 @@ class PairModel(ABC):
     """A model that gives log-odds to encoded pairs. `encode` may run in any thread, `compute` in one at a time."""
 
     info: ModelInfo
+    num_bytes: int = 0
+    """Of the weights, as far as whoever loaded them knows."""
+    on_pause: Callable[[], None] | None = None
+    """Set by the engine. A model whose batches take long calls it between layers, with nothing of its own in flight:
+    the engine may then run another `compute` inside the call."""
 
     @abstractmethod
     def encode(self, query: str, documents: Sequence[str], instruction: str | None) -> list[EncodedPair]:

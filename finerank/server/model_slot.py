@@ -1,4 +1,4 @@
-"""`ModelSlot`: the model that answers now, the first one being loaded, and a change to another one while serving.
+"""`ModelSlot`: one served name: the model that answers to it now, loading it, and changing to another one meanwhile.
 
 Used from the event loop only; the loading itself runs in a thread of its own. It knows no HTTP.
 """
@@ -6,9 +6,11 @@ Used from the event loop only; the loading itself runs in a thread of its own. I
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import FinerankError, NotReadyError
@@ -45,11 +47,25 @@ class _Held:
 class ModelSlot:
     """Holds one reranker. Without one given, `load` must be awaited first; until then `use` raises NotReadyError.
 
-    settled: set when `load` has ended.   failure: why it brought no model.   change: see `change_to`.
+    name: under which it is served.   settled: set when `load` has ended.   failure: why it brought no model.
+    change: see `change_to`.   on_put: called with each reranker that takes the slot.
+    used_at: monotonic seconds of the last call.
     """
 
-    def __init__(self, settings: Settings, reranker: "Reranker | None" = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reranker: "Reranker | None" = None,
+        *,
+        name: str | None = None,
+        on_put: "Callable[[Reranker], None] | None" = None,
+    ) -> None:
         self._settings = settings
+        self.name = name or (settings.model[0] if settings.model else "embedded")
+        self.used_at = time.monotonic()
+        self.was_unloaded = False
+        self._last_bytes = 0
+        self._on_put = on_put
         self._held = None if reranker is None else _Held(reranker, is_ours=False)
         self._tasks: set[asyncio.Task[None]] = set()
         self.settled = asyncio.Event()
@@ -60,13 +76,34 @@ class ModelSlot:
     @property
     def wanted(self) -> str:
         """Name of the model that the settings ask for."""
-        return self._settings.model or "the embedded model"
+        return self._settings.model[0] if self._settings.model else "the embedded model"
+
+    @property
+    def expected_bytes(self) -> int:
+        """Of the weights, as far as files on this machine tell; 0 if they do not."""
+        folder = Path(self._settings.model[0]).expanduser() if self._settings.model else None
+        files = folder.glob("*.safetensors") if folder is not None and folder.is_dir() else []
+        return self._last_bytes or sum(file.stat().st_size for file in files)
+
+    @property
+    def num_bytes(self) -> int:
+        """Of the loaded weights; 0 while there are none."""
+        return 0 if self._held is None else self._held.reranker.model.num_bytes
+
+    @property
+    def is_busy(self) -> bool:
+        """Does a call use it?"""
+        return self._held is not None and self._held.num_calls > 0
+
+    def answers_to(self, name: str) -> bool:
+        """Is `name` what the loaded model calls itself?"""
+        return self._held is not None and self._held.reranker.info.name == name
 
     @property
     def reranker(self) -> "Reranker":
         """The one that answers now. Raises NotReadyError; use `use` to call it."""
         if self._held is None:
-            raise NotReadyError(self._why_not())
+            raise NotReadyError(self.why_not())
         return self._held.reranker
 
     @property
@@ -85,8 +122,9 @@ class ModelSlot:
         """The reranker, kept open until the block ends even if another one takes its place."""
         held = self._held
         if held is None:
-            raise NotReadyError(self._why_not())
+            raise NotReadyError(self.why_not())
         held.num_calls += 1
+        self.used_at = time.monotonic()
         try:
             yield held.reranker
         finally:
@@ -96,7 +134,9 @@ class ModelSlot:
     async def load(self) -> None:
         """Loads the model of the settings. What goes wrong is kept in `failure`."""
         try:
-            if not self.is_ready:
+            if self._held is not None:
+                self._tell_put(self._held.reranker)
+            else:
                 self._put(await _in_thread(lambda: load_reranker(self._settings)))
         except Exception as error:
             self.failure = error
@@ -109,6 +149,20 @@ class ModelSlot:
         self.change = Change(model)
         self._keep(self._change(self.change))
 
+    async def replace(self, settings: Settings) -> None:
+        """Loads what `settings` ask for, which then takes the slot. Raises what `Reranker` raises."""
+        self._put(await _in_thread(lambda: load_reranker(settings)))
+        self._settings = settings
+        self.failure = None
+
+    async def unload(self) -> None:
+        """Gives the memory back; the next call loads again. Only while no call uses it."""
+        self._last_bytes = self.num_bytes
+        held, self._held = self._held, None
+        self.was_unloaded = True
+        if held is not None and held.is_ours:
+            await asyncio.to_thread(held.reranker.close)
+
     async def close(self) -> None:
         """Ends loading and closes what was loaded here."""
         self.is_closed = True
@@ -118,9 +172,9 @@ class ModelSlot:
             await asyncio.to_thread(self._held.reranker.close)
 
     async def _change(self, change: Change) -> None:
-        settings = self._settings.model_copy(update={"model": change.model, "revision": None})
+        settings = self._settings.model_copy(update={"model": (change.model,), "revision": None})
         try:
-            self._put(await _in_thread(lambda: load_reranker(settings)))
+            await self.replace(settings)
             self.change = None
         except FinerankError as error:
             change.error = str(error)
@@ -131,9 +185,14 @@ class ModelSlot:
     def _put(self, reranker: "Reranker") -> None:
         """The new one answers from now on; the old one finishes its calls."""
         old, self._held = self._held, _Held(reranker, is_ours=True)
+        self._tell_put(reranker)
         if old is not None:
             old.is_retired = True
             self._close_if_unused(old)
+
+    def _tell_put(self, reranker: "Reranker") -> None:
+        if self._on_put is not None:
+            self._on_put(reranker)
 
     def _close_if_unused(self, held: _Held) -> None:
         if held.is_retired and held.is_ours and held.num_calls == 0:
@@ -146,7 +205,8 @@ class ModelSlot:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _why_not(self) -> str:
+    def why_not(self) -> str:
+        """Why there is no model, in a sentence."""
         if self.failure is not None:
             return f"{self.wanted} could not be loaded: {self.failure}"
         return f"{self.wanted} is still being loaded; try again in a few seconds"
@@ -161,7 +221,7 @@ def load_reranker(settings: Settings) -> "Reranker":
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     return Reranker(
-        settings.model,
+        settings.model[0] if settings.model else None,
         revision=settings.revision,
         hub=settings.hub,
         device=settings.device,

@@ -1,9 +1,10 @@
-"""Errors as HTTP answers: one `Problem` for each exception, and its body in OpenAI's shape.
+"""What went wrong, for HTTP: one `Problem` for each exception; each dialect puts it into its own shape (dialect.py).
 
-A dialect with another error shape formats the same `Problem`. No stack trace and no text of a user leaves here.
+No stack trace and no text of a user leaves here.
 """
 
 import logging
+import math
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,8 +12,18 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from ..errors import EngineError, InputError, NotReadyError, SettingsError
-from .json_response import SafeJSONResponse
+from ..errors import (
+    DeadlineError,
+    EngineError,
+    InputError,
+    ModelError,
+    NotReadyError,
+    OverloadedError,
+    ProviderError,
+    SelfTestError,
+    SettingsError,
+    UnknownModelError,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +68,17 @@ def problem_of(error: Exception) -> Problem:
         return Problem(400, "invalid_request_error", str(error))
     if isinstance(error, ValidationError):
         return _validation_problem(error)
+    if isinstance(error, UnknownModelError):
+        return Problem(404, "model_not_found", str(error), "model")
+    if isinstance(error, OverloadedError):
+        retry_after = {"Retry-After": str(math.ceil(error.retry_after_s))}
+        return Problem(503, "overloaded", str(error), headers=retry_after)
+    if isinstance(error, DeadlineError):
+        return Problem(504, "deadline_exceeded", str(error))
+    if isinstance(error, ProviderError):
+        return Problem(502, "provider_error", str(error))
+    if isinstance(error, ModelError | SelfTestError):
+        return Problem(422, "model_error", str(error), "model")
     if isinstance(error, NotReadyError):
         return Problem(503, "not_ready", str(error), headers={"Retry-After": "5"})
     if isinstance(error, EngineError):
@@ -64,13 +86,6 @@ def problem_of(error: Exception) -> Problem:
     name = type(error).__name__
     _log.error("unforeseen %s\n%s", name, "".join(traceback.format_tb(error.__traceback__)))
     return Problem(500, "internal_error", f"the server failed on its own side ({name}); its log says where")
-
-
-def response_to(problem: Problem) -> SafeJSONResponse:
-    body: dict[str, Any] = {"message": problem.message, "type": problem.kind, "code": problem.status}
-    if problem.param is not None:
-        body["param"] = problem.param
-    return SafeJSONResponse({"error": body}, problem.status, dict(problem.headers))
 
 
 def _validation_problem(error: ValidationError) -> Problem:

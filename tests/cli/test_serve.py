@@ -3,11 +3,10 @@
 import sys
 from inspect import signature
 from pathlib import Path
-from typing import Any, get_type_hints
 
 import pytest
 
-from finerank.cli import serve as command
+import finerank.cli.serve as command
 
 from .conftest import Run
 
@@ -25,18 +24,22 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     return served
 
 
-def test_every_setting_has_a_flag() -> None:
-    assert set(signature(command.serve).parameters) - {"config"} == set(Settings.model_fields)
+def test_every_setting_has_a_flag_but_secrets() -> None:
+    assert set(signature(command.serve_command()).parameters) == {"config", *Settings.model_fields} - {"api_keys"}
 
 
-def test_the_defaults_in_the_help_are_those_of_the_settings() -> None:
-    hints = get_type_hints(command.serve, include_extras=True)
+def test_the_help_shows_every_flag_with_its_default(run: Run) -> None:
+    shown = " ".join(run("serve", "--help").stdout.replace("│", " ").split())
     for name, field in Settings.model_fields.items():
-        shown: Any = hints[name].__metadata__[0].show_default
-        if isinstance(field.default, bool):
-            assert shown == ("" if field.default else "no-") + name.replace("_", "-")
-        elif field.default is not None:
-            assert shown == str(field.default), name
+        if name != "api_keys":
+            assert "--" + name.replace("_", "-")[:12] in shown
+        if isinstance(field.default, int | str) and not isinstance(field.default, bool):
+            assert f"[default: ({field.default})]" in shown, name
+
+
+def test_models_may_be_given_several_times(run: Run, served: list[Settings]) -> None:
+    assert run("serve", "--model", "a/b", "-m", "law=/models/law@float32").exit_code == 0
+    assert served[0].model == ("a/b", "law=/models/law@float32")
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(

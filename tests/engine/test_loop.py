@@ -1,26 +1,31 @@
 """The engine thread with a model of a few lines: log-odds = the payload, or trouble."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
 
+from finerank.engine.facts import BatchFacts
 from finerank.engine.loop import Engine
 from finerank.engine.planner import Planner
-from finerank.errors import EngineError
+from finerank.errors import EngineError, ProviderError
 from finerank.models.base import BatchResult, EncodedPair, PairModel
 from finerank.texts import Window
 
 
 class EchoModel(PairModel):
-    """Fails for payloads that are exceptions, and for batches of more than `fits` pairs."""
+    """Fails for payloads that are exceptions, and for batches of more than `fits` pairs.
+
+    on_compute: called before a batch is computed.
+    """
 
     def __init__(self, fits: int = 1000) -> None:
         self.fits = fits
         self.batches: list[int] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.on_compute: Callable[[], None] = lambda: None
 
     def encode(self, query: str, documents: Sequence[str], instruction: str | None) -> list[EncodedPair]:
         raise NotImplementedError
@@ -33,6 +38,7 @@ class EchoModel(PairModel):
     def compute(self, pairs: Sequence[EncodedPair]) -> BatchResult:
         self.gate.wait(10)
         self.batches.append(len(pairs))
+        self.on_compute()
         if len(pairs) > self.fits:
             raise MemoryError("too large")
         for pair in pairs:
@@ -133,3 +139,56 @@ def test_a_closed_engine_says_so(model: EchoModel) -> None:
         waiting.future.result(10)
     with pytest.raises(EngineError, match="is closed"):
         engine.submit(_pairs(1.0))
+
+
+def test_what_a_model_raises_on_purpose_reaches_its_caller_only(engine: Engine, model: EchoModel) -> None:
+    model.gate.clear()
+    first = engine.submit(_pairs(0.0))
+    refused = engine.submit(_pairs(1.0, ProviderError("no such key", 401)))
+    other = engine.submit(_pairs(2.0))
+    model.gate.set()
+    with pytest.raises(ProviderError, match="no such key"):
+        refused.future.result(10)
+    assert [first.future.result(10).log_odds.tolist(), other.future.result(10).log_odds.tolist()] == [[0.0], [2.0]]
+
+
+def test_a_failure_in_one_batch_harms_no_other_call(engine: Engine, model: EchoModel) -> None:
+    model.gate.clear()
+    engine.submit(_pairs(0.0))
+    others = [engine.submit(_pairs(float(number), float(number))) for number in range(5)]
+    bad = engine.submit(_pairs(RuntimeError("the kernel died")))
+    model.gate.set()
+    assert [job.future.result(10).log_odds.tolist() for job in others] == [[number] * 2 for number in range(5)]
+    assert "the kernel died" in bad.future.result(10).errors[0]
+
+
+def test_a_small_call_passes_a_large_batch_between_its_layers(engine: Engine, model: EchoModel) -> None:
+    done: list[str] = []
+    small = []
+
+    def pause() -> None:
+        model.on_compute = lambda: None
+        small.append(engine.submit(_pairs(7.0, 8.0)))
+        small[0].future.add_done_callback(lambda _: done.append("small"))
+        assert model.on_pause is not None
+        model.on_pause()
+
+    model.on_compute = pause
+    large = engine.submit(_pairs(*range(16)))
+    large.future.add_done_callback(lambda _: done.append("large"))
+    assert large.future.result(10).log_odds.tolist() == list(range(16))
+    assert small[0].future.result(10).log_odds.tolist() == [7.0, 8.0]
+    assert done == ["small", "large"]
+    assert model.batches == [16, 2]
+
+
+def test_batches_are_told_with_waits(engine: Engine, model: EchoModel) -> None:
+    told: list[BatchFacts] = []
+    engine.on_batch = told.append
+    model.fits = 2
+    engine.submit(_pairs(1.0, 2.0, 3.0)).future.result(10)
+    engine.close()
+    assert [(facts.num_pairs, facts.is_failed) for facts in told] == [(3, True), (1, False), (2, False)]
+    assert [len(facts.waits) for facts in told] == [1, 0, 0]
+    assert told[0].max_tokens == 16
+    assert sum(facts.computed_tokens for facts in told) == 3

@@ -53,3 +53,39 @@ def test_cancelled_calls_leave_the_queue() -> None:
     job = _job(1, 2, 3)
     job.cancel()
     assert not Planner(max_tokens=100).next_batch([job]).members
+
+
+def test_calls_of_like_size_are_answered_in_order() -> None:
+    batches = _drain(Planner(max_tokens=100), [_job(*[10] * 5) for _ in range(20)])
+    ends = [
+        max(number for number, batch in enumerate(batches) if any(job == each for job, _ in batch))
+        for each in range(20)
+    ]
+    assert ends == sorted(ends)
+    assert ends[0] == 0
+
+
+def test_a_large_call_goes_on_while_small_ones_keep_coming() -> None:
+    large, planner = _job(*[10] * 50), Planner(max_tokens=100)
+    batches = 0
+    while large.has_waiting:
+        planner.next_batch([large, *[_job(*[10] * 5) for _ in range(10)]])
+        batches += 1
+    assert batches <= 10
+
+
+def test_only_much_smaller_calls_pass_a_batch() -> None:
+    planner = Planner(max_tokens=100)
+    large, small, middling = _job(*[10] * 80), _job(*[10] * 4), _job(*[10] * 40)
+    running = planner.next_batch([large])
+    passing = planner.small_calls([large, middling, small], running, 0)
+    assert [job for job, _ in passing.members] == [small] * 4
+
+
+def test_small_calls_take_no_more_than_the_batch_they_pass() -> None:
+    planner = Planner(max_tokens=100)
+    running = planner.next_batch([_job(*[10] * 1000)])
+    lent = 0
+    while (batch := planner.small_calls([_job(*[10] * 4)], running, lent)).members:
+        lent += batch.num_tokens
+    assert 60 <= lent <= 100

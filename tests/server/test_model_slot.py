@@ -13,12 +13,13 @@ from finerank.errors import EngineError, HubError, NotReadyError
 from finerank.reranker import Reranker
 from finerank.server import model_slot
 from finerank.server.app import create_app
+from finerank.server.model_pool import ModelPool
 from finerank.server.model_slot import ModelSlot
 from finerank.server.service import RerankCall, RerankService
 from finerank.settings import Settings
 from tests.server.fake_model import FakeModel
 
-SETTINGS = Settings(model="fake/first")
+SETTINGS = Settings(model=("fake/first",))
 CALL = RerankCall(query="mars", documents=["mars"])
 
 
@@ -29,7 +30,7 @@ def loader(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Settings], Re
 
 
 def named(settings: Settings) -> Reranker:
-    return Reranker.from_model(FakeModel(settings.model or "none"))
+    return Reranker.from_model(FakeModel(settings.model[0] if settings.model else "none"))
 
 
 @asynccontextmanager
@@ -37,7 +38,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, 
     app = create_app(settings)
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://finerank")
     async with app.router.lifespan_context(app), client:
-        yield client, app.state.service.slot
+        yield client, app.state.service.pool.default
 
 
 async def test_health_answers_before_the_model_is_there(
@@ -69,13 +70,14 @@ async def test_a_model_that_cannot_be_loaded_is_told(loader: Callable[[Callable[
         raise HubError("the hub is not there")
 
     loader(fail)
-    slot = ModelSlot(SETTINGS)
-    await slot.load()
+    pool = ModelPool(SETTINGS)
+    await pool.load()
+    slot = pool.default
     assert slot.settled.is_set()
     assert isinstance(slot.failure, HubError)
     assert not slot.is_changing
     with pytest.raises(NotReadyError, match="fake/first could not be loaded: the hub is not there"):
-        await RerankService(slot, SETTINGS).rank(CALL)
+        await RerankService(pool, SETTINGS).rank(CALL)
 
 
 async def test_a_change_lets_running_calls_end_on_the_old_model(
@@ -100,8 +102,9 @@ async def test_a_change_that_fails_keeps_the_old_model(
     loader: Callable[[Callable[[Settings], Reranker]], None],
 ) -> None:
     loader(named)
-    slot = ModelSlot(SETTINGS)
-    await slot.load()
+    pool = ModelPool(SETTINGS)
+    await pool.load()
+    slot = pool.default
 
     def fail(settings: Settings) -> Reranker:
         raise HubError("the hub is not there")
@@ -111,7 +114,7 @@ async def test_a_change_that_fails_keeps_the_old_model(
     await until(lambda: not slot.is_changing)
     assert slot.change is not None
     assert slot.change.error == "the hub is not there"
-    assert (await RerankService(slot, SETTINGS).rank(CALL)).facts.model.name == "fake/first"
+    assert (await RerankService(pool, SETTINGS).rank(CALL)).facts.model.name == "fake/first"
     await slot.close()
 
 

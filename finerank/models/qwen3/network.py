@@ -9,7 +9,7 @@ The residual stream, the norms and the rotary positions are fp32 in every dtype;
 Letters in shapes: N rows of a batch, R of a block, D hidden, H heads, G key-value heads, dh head_dim.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
@@ -49,11 +49,15 @@ class Qwen3Network:
         self._rotary = _Rotary(config, device)
 
     @torch.inference_mode()
-    def run(self, segments: Sequence[Segment], block_rows: int | None = None) -> Tensor:
+    def run(
+        self, segments: Sequence[Segment], block_rows: int | None = None, on_pause: Callable[[], None] | None = None
+    ) -> Tensor:
         """Final-norm hidden states (B, D), fp32, of the last tokens of the scored segments, in their order.
 
         Fills `kept` of the segments that have one.   block_rows: fewer take less memory.
+        on_pause: called before every block of rows; it may run another batch.
         """
+        pause = on_pause or _go_on
         layout = Layout(segments, self.block_rows if block_rows is None else block_rows)
         hidden = self._embed(segments)
         rotary = self._rotary(self._positions(layout))
@@ -61,6 +65,7 @@ class Qwen3Network:
         for layer in self._layers[:-1]:
             state = _LayerState(self, layer, layout, hidden, rotary)
             for block in layout.blocks:
+                pause()
                 rows = slice(block.start, block.end)
                 state.finish(block, hidden[rows], rows, attention)
             del state  # or its keys and values would live beside the next layer's
@@ -80,6 +85,10 @@ class Qwen3Network:
     def _positions(self, layout: Layout) -> Tensor:
         positions = [torch.arange(each.num_past, each.num_past + each.num_tokens) for each in layout.segments]
         return torch.cat(positions).to(self.device)
+
+
+def _go_on() -> None:
+    """Nobody asked to be called in a pause."""
 
 
 class _Layer:

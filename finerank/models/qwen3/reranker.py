@@ -95,7 +95,7 @@ class Qwen3Reranker(PairModel):
         block_rows = self.network.block_rows
         while True:
             try:
-                return self.network.run(segments, block_rows)
+                return self.network.run(segments, block_rows, self.on_pause)
             except (RuntimeError, MemoryError) as error:
                 is_one_pair = sum(segment.is_scored for segment in segments) <= 1
                 if not (is_out_of_memory(error) and is_one_pair and block_rows > _FEWEST_ROWS):
