@@ -6,6 +6,8 @@ Names are loaded when first used, so that `import finerank` costs nothing (no to
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from .extras import remedy_for
+
 __version__: Final = "0.1.0"
 
 if TYPE_CHECKING:
@@ -83,7 +85,14 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'finerank' has no attribute {name!r}")
-    return getattr(import_module(f".{_MODULE_OF.get(name, 'errors')}", __name__), name)
+    try:
+        module = import_module(f".{_MODULE_OF.get(name, 'errors')}", __name__)
+    except ModuleNotFoundError as error:
+        remedy = remedy_for(error)
+        if remedy is None:
+            raise
+        raise ModuleNotFoundError(remedy, name=error.name) from None
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

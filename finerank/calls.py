@@ -133,28 +133,27 @@ class Call:
     def _judged(self, job: Job) -> list[RankedDocument]:
         log_odds, windows, errors = self.work.best(job)
         values = np.array([log_odds.get(index, math.nan) for index in range(len(self.documents))], dtype=np.float32)
-        scores = probability(values)
-        return [
-            self._document(index, value, score, windows.get(index), errors.get(index))
-            for index, (value, score) in enumerate(zip(values.tolist(), scores.tolist(), strict=True))
-        ]
+        scores = probability(values).tolist()
+        judged = []
+        for index, (document, text, value, score) in enumerate(
+            zip(self.documents, self.texts, values.tolist(), scores, strict=True)
+        ):
+            window = windows.get(index)
+            num_tokens, is_truncated = self._length(index, window)
+            is_blank = text is not None and (not text or text.isspace())
+            error = errors.get(index) if errors else None
+            judged.append(
+                RankedDocument(index, document, score, value, num_tokens, is_truncated, is_blank, window, error)
+            )
+        return judged
 
-    def _document(
-        self, index: int, log_odds: float, score: float, window: Window | None, error: str | None
-    ) -> RankedDocument:
-        whole, known, text = self.work.whole.get(index), self.work.known.get(index), self.texts[index]
-        is_truncated = known.is_truncated if known else bool(whole and whole.is_truncated and window is None)
-        return RankedDocument(
-            index=index,
-            document=self.documents[index],
-            score=score,
-            log_odds=log_odds,
-            num_tokens=known.num_tokens if known else whole.num_tokens if whole else 0,
-            is_truncated=is_truncated,
-            is_blank=text is not None and not text.strip(),
-            window=window,
-            error=error,
-        )
+    def _length(self, index: int, window: Window | None) -> tuple[int, bool]:
+        """Tokens of a document, and whether its end was not read."""
+        known = self.work.known.get(index)
+        if known is not None:
+            return known.num_tokens, known.is_truncated
+        whole = self.work.whole.get(index)
+        return (0, False) if whole is None else (whole.num_tokens, whole.is_truncated and window is None)
 
     def _facts(self, job: Job) -> AnswerFacts:
         warned: tuple[str, ...] = ()

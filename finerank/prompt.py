@@ -16,13 +16,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
-
-from tokenizers import Tokenizer
+from typing import TYPE_CHECKING, Final
 
 from .errors import DamagedError, TooLongError
 from .instructions import DEFAULT_INSTRUCTION
 from .texts import Window, check_text, windows_of
+
+if TYPE_CHECKING:  # the forms are used without the package too, by finerank.client
+    from tokenizers import Tokenizer
 
 TokenIds = tuple[int, ...]
 
@@ -113,7 +114,7 @@ class PromptEncoder:
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
+        tokenizer: "Tokenizer",
         form: PromptForm = README_FORM,
         *,
         max_length: int = 8192,
@@ -187,24 +188,26 @@ class PromptEncoder:
         return tuple(_ids(self._text_tokenizer, self.form.instruction.format(instruction)))
 
 
-def without_added_tokens(tokenizer: Tokenizer) -> Tokenizer:
+def without_added_tokens(tokenizer: "Tokenizer") -> "Tokenizer":
     """The same tokenizer for users' texts: knows none of the added tokens, so that no text can spell one.
 
     `encode_special_tokens` is not enough: `<think>`, `<tool_call>` and ten more of Qwen3's 26 added tokens are not
     marked special.
     """
+    from tokenizers import Tokenizer
+
     state = json.loads(tokenizer.to_str())
     state["added_tokens"] = []
     state["truncation"] = state["padding"] = None
     return Tokenizer.from_str(json.dumps(state))
 
 
-def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
+def _ids(tokenizer: "Tokenizer", text: str) -> list[int]:
     ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
     return ids
 
 
-def _single_token(tokenizer: Tokenizer, word: str) -> int:
+def _single_token(tokenizer: "Tokenizer", word: str) -> int:
     ids = _ids(tokenizer, word)
     if len(ids) != 1:
         raise DamagedError(
@@ -214,7 +217,7 @@ def _single_token(tokenizer: Tokenizer, word: str) -> int:
     return ids[0]
 
 
-def _check_control_tokens(tokenizer: Tokenizer, form: PromptForm) -> None:
+def _check_control_tokens(tokenizer: "Tokenizer", form: PromptForm) -> None:
     """A tokenizer without the control tokens would spell them in letters and every score would be noise."""
     for token in re.findall(r"<\|?/?\w+\|?>", form.system + form.suffix):
         if tokenizer.token_to_id(token) is None:

@@ -340,7 +340,8 @@ class Reranker:
         for index, text in enumerate(texts):
             if text is not None:
                 owners.setdefault(text, []).append(index)
-        if self.result_cache is not None:
+        # A provider may change what is behind a name at any time, so its scores are not kept.
+        if self.result_cache is not None and self.info.kind != "remote":
             self._take_known(query, owners, reading, work, self.result_cache)
         if not owners:
             return

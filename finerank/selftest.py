@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _NEIGHBOUR_TOLERANCE: Final = {"float32": 1e-4, "bfloat16": 0.5, "float16": 0.1}
 """Log-odds between a pair alone and in company. Rounding alone stays far below; a mask that leaks does not."""
+_UNKNOWN_TOLERANCE: Final = 0.5
+"""Of a provider's model, whose dtype nobody tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def _score_checks(reranker: "Reranker") -> list[Check]:
     checks = [Check("finite scores", is_finite, f"log-odds {[round(float(x), 3) for x in together]}")]
     if is_finite:
         difference = abs(float(alone[0]) - float(together[case.best]))
-        limit = _NEIGHBOUR_TOLERANCE[reranker.info.dtype]
+        limit = _NEIGHBOUR_TOLERANCE.get(reranker.info.dtype, _UNKNOWN_TOLERANCE)
         detail = f"log-odds alone and in company differ by {difference:.2g}, at most {limit} is rounding"
         checks.append(Check("neighbours do not change a score", difference <= limit, detail))
     return checks

@@ -18,7 +18,7 @@ from .errors import SettingsError
 from .types import LongDocuments, SelfTestMode
 
 PREFIX: Final = "FINERANK_"
-NOT_SETTINGS: Final = frozenset({"FINERANK_DATA", "FINERANK_GOLDEN_MODEL"})
+NOT_SETTINGS: Final = frozenset({"FINERANK_API_KEY", "FINERANK_DATA", "FINERANK_GOLDEN_MODEL"})
 """Variables with the prefix that other parts of finerank read."""
 
 

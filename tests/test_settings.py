@@ -84,7 +84,7 @@ def test_unknown_variable_raises(monkeypatch: pytest.MonkeyPatch) -> None:
         load_settings()
 
 
-@pytest.mark.parametrize("name", ["FINERANK_DATA", "FINERANK_GOLDEN_MODEL"])
+@pytest.mark.parametrize("name", ["FINERANK_API_KEY", "FINERANK_DATA", "FINERANK_GOLDEN_MODEL"])
 def test_variables_of_other_parts_are_left_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "/somewhere")
     assert load_settings() == load_settings()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..errors import FinerankWarning
+from ..errors import FinerankWarning, InputError
 from . import options
 from .console import advise, is_watched, to_json
 from .failures import FAILED
@@ -57,7 +57,10 @@ def _load(model: str | None, **options: Any) -> "Reranker":
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FinerankWarning)
-        return Reranker(model, self_test="off", **options)
+        reranker = Reranker(model, self_test="off", **options)
+    if reranker.info.kind == "remote":
+        raise InputError(f"doctor looks at models on this machine; {model} is computed by its provider")
+    return reranker
 
 
 def _measure(reranker: "Reranker") -> Any:

@@ -1,42 +1,15 @@
-"""From files and arguments to documents: text, JSON Lines and CSV.
+"""From files and arguments to documents. How their content is read is in finerank/documents.py."""
 
-Knows nothing of models. What cannot be read raises InputError; what was read in part is a warning.
-"""
-
-import csv
-import io
-import json
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final
 
+from ..documents import UTF8_BOM, UTF16_BOMS, Documents, Format, documents_of, format_of
 from ..errors import InputError
 
-Format: TypeAlias = Literal["text", "jsonl", "csv"]
+__all__ = ["STANDARD_INPUT", "Documents", "Format", "gather_documents", "read_documents"]
 
 STANDARD_INPUT: Final = "-"
-_BY_SUFFIX: Final[dict[str, Format]] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
-_BOM: Final = b"\xef\xbb\xbf"
-_UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
-_LONGEST_CSV_FIELD: Final = 2**31 - 1  # the most that the csv module takes on every system; its default is 131,072
-
-
-@dataclass(slots=True)
-class Documents:
-    """What was read, in order.
-
-    texts: what gets ranked; anything but a string will be that document's error.   originals: what is handed back.
-    """
-
-    texts: list[Any] = field(default_factory=list)
-    originals: list[Any] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def add(self, text: Any, original: Any) -> None:
-        self.texts.append(text)
-        self.originals.append(original)
 
 
 def gather_documents(
@@ -61,21 +34,17 @@ def read_documents(file: str, *, text_field: str = "text", form: Format | None =
     name = "standard input" if file == STANDARD_INPUT else file
     form = form or _form_of(file)
     content, warnings = _decoded(_read(file), name)
-    documents = Documents(warnings=warnings)
-    for text, original in _READERS[form](content, text_field, name):
-        documents.add(text, original)
-    if not documents.texts:
-        raise InputError(f"{name} has no documents; it needs at least one line of {form} with text in it")
+    documents = documents_of(content, name, form, text_field=text_field)
+    documents.warnings = warnings
     return documents
 
 
 def _form_of(file: str) -> Format:
-    suffix = Path(file).suffix.lower()
-    if suffix == ".json":
+    if Path(file).suffix.lower() == ".json":
         raise InputError(
             f"{file}: a whole JSON value is not read; write one JSON string or object a line and say --format jsonl"
         )
-    return _BY_SUFFIX.get(suffix, "text")
+    return format_of(file)
 
 
 def _read(file: str) -> bytes:
@@ -93,10 +62,10 @@ def _read(file: str) -> bytes:
 
 def _decoded(content: bytes, name: str) -> tuple[str, list[str]]:
     """The text without its byte-order mark, and a warning if bytes had to be replaced."""
-    content = content.removeprefix(_BOM)
+    content = content.removeprefix(UTF8_BOM)
     if not content.strip():
         raise InputError(f"{name} is empty; it needs at least one document")
-    if content.startswith(_UTF16_BOMS):
+    if content.startswith(UTF16_BOMS):
         raise InputError(f"{name} is UTF-16; save it as UTF-8")
     lines = content.split(b"\n")
     texts = [line.decode("utf-8", errors="replace") for line in lines]
@@ -113,69 +82,3 @@ def _is_undecodable(line: bytes) -> bool:
     except UnicodeDecodeError:
         return True
     return False
-
-
-def _from_text(content: str, text_field: str, name: str) -> Iterator[tuple[Any, Any]]:
-    # Not splitlines(): it also splits at form feeds and at U+2028, which occur inside documents.
-    for line in content.split("\n"):
-        text = line.removesuffix("\r")
-        if text.strip():
-            yield text, text
-
-
-def _from_jsonl(content: str, text_field: str, name: str) -> Iterator[tuple[Any, Any]]:
-    for number, line in enumerate(content.split("\n"), start=1):
-        if line.strip():
-            value = _json_value(line, f"{name}, line {number}")
-            yield _text_of(value, text_field, f"{name}, line {number}"), value
-
-
-def _json_value(line: str, place: str) -> Any:
-    try:
-        return json.loads(line, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{place} is not JSON: {error.msg} at character {error.colno}") from None
-    except ValueError as error:  # NaN, and whole numbers of more than 4,300 digits
-        raise InputError(f"{place} is not JSON: {error}") from None
-    except RecursionError:
-        raise InputError(f"{place} is nested too deeply; the text of a document belongs at the top") from None
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _text_of(value: Any, text_field: str, place: str) -> Any:
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, dict):
-        raise InputError(f"{place} is {type(value).__name__}; a document is a JSON string, or an object with its text")
-    if text_field not in value:
-        raise InputError(f"{place} has no key {text_field!r}; its keys are {_listed(value)}; choose with --field")
-    return value[text_field]
-
-
-def _from_csv(content: str, text_field: str, name: str) -> Iterator[tuple[Any, Any]]:
-    csv.field_size_limit(_LONGEST_CSV_FIELD)
-    rows = csv.DictReader(io.StringIO(content, newline=""), restkey="(more)")
-    try:
-        columns = rows.fieldnames or ()
-        if text_field not in columns:
-            raise InputError(
-                f"{name} has no column {text_field!r}; its columns are {_listed(columns)}; choose with --field"
-            )
-        for row in rows:
-            yield row[text_field] or "", row
-    except csv.Error as error:
-        raise InputError(f"{name}, line {rows.line_num} is not CSV: {error}") from None
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(map(str, names)) or "none"
-
-
-_READERS: Final[dict[Format, Callable[[str, str, str], Iterator[tuple[Any, Any]]]]] = {
-    "text": _from_text,
-    "jsonl": _from_jsonl,
-    "csv": _from_csv,
-}

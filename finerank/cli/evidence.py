@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import SettingsError
+from ..errors import InputError, SettingsError
 from . import options
 from .console import advise, is_watched, warn
 
@@ -36,6 +36,8 @@ def evidence(
         trust_remote_code=trust_remote_code,
         self_test="off",
     ) as reranker:
+        if reranker.info.kind == "remote":
+            raise InputError(f"evidence is of a model on this machine; {model} is computed by its provider")
         found = gather(reranker)
         out.write_text(as_markdown(reranker, found), encoding="utf-8")
     for check in found.checks:

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import FinerankError, InputError, SettingsError
+from ..extras import remedy_for
 from .console import complain
 
 FAILED: Final = 1
@@ -39,6 +40,12 @@ class FriendlyGroup(TyperGroup):
         except BrokenPipeError as error:
             _forget_stdout()
             raise typer.Exit(BROKEN_PIPE) from error
+        except ModuleNotFoundError as error:
+            remedy = remedy_for(error)
+            if remedy is None:
+                raise
+            complain(remedy)
+            raise typer.Exit(UNUSABLE) from error
         except Exception as error:
             _say_did_you_mean(error)
             raise

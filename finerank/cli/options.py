@@ -4,10 +4,12 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from ..client.providers import PROVIDERS
 from ..models.hub import Hub
 from ..types import LongDocuments, SelfTestMode
 
 MODEL_PANEL: Final = "Model"
+PROVIDER_PANEL: Final = "Instead of a model on this machine"
 OUTPUT_PANEL: Final = "Output"
 
 
@@ -23,6 +25,26 @@ Model = Annotated[
         "-m",
         help="Hub id such as Qwen/Qwen3-Reranker-0.6B, or a local folder.",
         show_default="the small English model that comes with finerank",
+    ),
+]
+ProviderName = Annotated[
+    str | None,
+    typer.Option(
+        "--provider",
+        help=f"Ask a rerank API for the --model: {', '.join(PROVIDERS)}. Its key comes from the environment "
+        "(SILICONFLOW_API_KEY and so on).",
+        show_default=False,
+        rich_help_panel=PROVIDER_PANEL,
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        metavar="URL",
+        help="Where the provider's API is.",
+        show_default="the provider's own",
+        rich_help_panel=PROVIDER_PANEL,
     ),
 ]
 Revision = Annotated[

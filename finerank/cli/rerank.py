@@ -1,12 +1,16 @@
 """`finerank rerank`: documents in, the same documents out, best first."""
 
+import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from ..client.providers import split_name
 from ..errors import InputError
 from ..instructions import PRESETS, resolve_instruction
 from ..models.embedded import ADVICE
+from ..ranking import select
 from . import options
 from .console import advise, heard_warnings, is_watched, progress_bar, warn
 from .documents import Documents, Format, gather_documents
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
 
 _DOCUMENTS_PANEL: Final = "Documents"
 _RANKING_PANEL: Final = "Ranking"
-
 File = Annotated[
     str | None,
     typer.Option(
@@ -107,6 +110,8 @@ def rerank(
     deterministic: options.Deterministic = False,
     trust_remote_code: options.TrustRemoteCode = False,
     self_test: options.SelfTest = "warn",
+    provider: options.ProviderName = None,
+    base_url: options.BaseUrl = None,
     as_json: options.AsJson = False,
     as_json_lines: AsJsonLines = False,
 ) -> None:
@@ -132,7 +137,18 @@ def rerank(
         "trust_remote_code": trust_remote_code,
         "self_test": self_test,
     }
-    ranking, warnings = _rank(query, gathered, model, loading, asked)
+    for message in gathered.warnings:
+        warn(message)
+    source = _source(model, provider, base_url)
+    with heard_warnings() as heard:
+        if source is None:
+            ranking = _rank_here(query, gathered, model, loading, asked)
+        else:
+            _refuse(loading, source)
+            ranking = _rank_there(query, gathered, source, base_url, asked)
+    for message in ranking.facts.warnings:
+        warn(message)
+    warnings = [*gathered.warnings, *heard, *ranking.facts.warnings]
     if as_json:
         print_json(ranking, gathered.originals, warnings)
     elif as_json_lines:
@@ -143,25 +159,60 @@ def rerank(
     _finish(ranking)
 
 
-def _rank(
+def _source(model: str | None, provider: str | None, base_url: str | None) -> str | None:
+    """PROVIDER or PROVIDER:MODEL if an API is to be asked, None for a model on this machine."""
+    if provider is not None:
+        return provider if model is None else f"{provider}:{model}"
+    if model is not None and split_name(model) is not None and not Path(model).expanduser().is_dir():
+        return model
+    if base_url is not None:
+        raise InputError("--base-url is the address of a --provider; name that too")
+    return None
+
+
+def _refuse(loading: dict[str, Any], source: str) -> None:
+    """Raises InputError for options of a model that is computed here."""
+    given = [name for name, value in loading.items() if value != _DEFAULTS[name]]
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(f"{source} is computed by its provider, where {flags} has no effect; leave it out")
+
+
+_DEFAULTS: Final[dict[str, Any]] = {
+    name: parameter.default for name, parameter in inspect.signature(rerank).parameters.items()
+}
+
+
+def _rank_here(
     query: str, documents: Documents, model: str | None, loading: dict[str, Any], asked: dict[str, Any]
-) -> tuple["Ranking", list[str]]:
-    """The ranking, and every warning on the way to it; each has been shown."""
-    for message in documents.warnings:
-        warn(message)
+) -> "Ranking":
     if is_watched():
         advise(f"loading {model or 'the embedded model'} ...")
-    with heard_warnings() as heard:
-        from ..reranker import Reranker
+    from ..reranker import Reranker
 
-        # Not closed: closing waits for the batch in hand, and Ctrl-C should not.
-        reranker = Reranker(model, **loading)
-        with progress_bar("ranking") as on_progress:
-            texts = [text if isinstance(text, str) else {"text": text} for text in documents.texts]
-            ranking = reranker.rank(query, texts, on_progress=on_progress, **asked)
-    for message in ranking.facts.warnings:
-        warn(message)
-    return ranking, [*documents.warnings, *heard, *ranking.facts.warnings]
+    # Not closed: closing waits for the batch in hand, and Ctrl-C should not.
+    reranker = Reranker(model, **loading)
+    with progress_bar("ranking") as on_progress:
+        return reranker.rank(query, _as_documents(documents), on_progress=on_progress, **asked)
+
+
+def _rank_there(
+    query: str, documents: Documents, source: str, base_url: str | None, asked: dict[str, Any]
+) -> "Ranking":
+    """Needs no torch."""
+    from ..client import Client
+
+    if is_watched():
+        advise(f"asking {source} ...")
+    with Client(source, base_url=base_url, max_documents_per_call=asked["batch_size"] or None) as client:
+        ranking = client.rerank(query, _as_documents(documents), instruction=asked["instruction"])
+    kept = select(ranking, top_n=asked["top_n"], min_score=asked["min_score"])
+    return type(ranking)(kept, ranking.facts)
+
+
+def _as_documents(documents: Documents) -> list[Any]:
+    """A text that is none becomes its document's error, not the call's."""
+    return [text if isinstance(text, str) else {"text": text} for text in documents.texts]
 
 
 def _finish(ranking: "Ranking") -> None:

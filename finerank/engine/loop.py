@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import EngineError, FinerankError
 from ..models.base import EncodedPair, PairModel
@@ -110,7 +110,7 @@ class Engine:
         waits = _start(batch, started)
         lent_before = self._running.lent_s if self._running is not None else 0.0
         try:
-            log_odds, computed_tokens = self._model.compute(batch.pairs)
+            result = self._model.compute(batch.pairs)
         except FinerankError as error:
             self._tell(batch, 0, started, lent_before, waits, is_failed=True)
             self._fail(batch, error)
@@ -120,9 +120,9 @@ class Engine:
             self._compute_again(batch, error)
             return
         for job, _ in batch.members:
-            job.computed_tokens += computed_tokens / len(batch.members)
-        self._settle(batch, log_odds.tolist(), None)
-        self._tell(batch, computed_tokens, started, lent_before, waits)
+            job.computed_tokens += result.computed_tokens / len(batch.members)
+        self._settle(batch, result.log_odds.tolist(), result.errors)
+        self._tell(batch, result.computed_tokens, started, lent_before, waits)
 
     def _fail(self, batch: Batch, error: FinerankError) -> None:
         """What a model raises on purpose is the answer to a call; in a batch of several, to which one is unknown."""
@@ -144,11 +144,12 @@ class Engine:
         # Not the error's own text: it may quote a user's.
         where = "".join(traceback.format_tb(error.__traceback__))
         _log.error("a pair of %d tokens failed: %s\n%s", batch.pairs[0].prompt_tokens, type(error).__name__, where)
-        self._settle(batch, [math.nan], f"could not be computed: {type(error).__name__}: {_first_line(error)}")
+        reason = f"could not be computed: {type(error).__name__}: {_first_line(error)}"
+        self._settle(batch, [math.nan], {0: reason})
 
-    def _settle(self, batch: Batch, log_odds: list[float], error: str | None) -> None:
-        for (job, index), value in zip(batch.members, log_odds, strict=True):
-            reason = error
+    def _settle(self, batch: Batch, log_odds: list[float], errors: Mapping[int, str]) -> None:
+        for position, ((job, index), value) in enumerate(zip(batch.members, log_odds, strict=True)):
+            reason = errors.get(position)
             if reason is None and not math.isfinite(value):
                 value, reason = math.nan, f"the model gave {value} instead of a number; its weights may be damaged"
             job.settle(index, value, reason)

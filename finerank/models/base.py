@@ -1,8 +1,9 @@
 """What the engine needs of a model, whatever is behind it: a Qwen3 network, a classic cross-encoder, a bi-encoder."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..scores import FloatArray
@@ -34,10 +35,14 @@ class EncodedPair:
 
 
 class BatchResult(NamedTuple):
-    """log_odds: (B,) fp32 in the order of the batch.   computed_tokens: tokens that went through the network."""
+    """log_odds: (B,) fp32 in the order of the batch.   computed_tokens: tokens that went through the network.
+
+    errors: why a pair has no log-odds (NaN), by its place in the batch; only where the model knows a reason.
+    """
 
     log_odds: FloatArray
     computed_tokens: int
+    errors: Mapping[int, str] = MappingProxyType({})
 
 
 class PairModel(ABC):

@@ -12,6 +12,7 @@ import torch
 from tokenizers import Tokenizer
 
 from .. import __version__
+from ..client.providers import split_name
 from ..errors import DamagedError, SettingsError
 from ..hardware import DtypeChoice, choose_device, choose_dtype
 from ..prompt import FORMS, PromptEncoder, PromptForm
@@ -93,15 +94,29 @@ class Source:
 
 
 def load_model(name: str | None, options: LoadOptions) -> Loaded:
-    """Raises ModelError (and its kinds) if the model cannot be used, SettingsError for an option that cannot."""
+    """`name`: as for `Reranker`, or PROVIDER:MODEL for a model behind a provider's API.
+
+    Raises ModelError (and its kinds) if the model cannot be used, SettingsError for an option that cannot.
+    """
+    if name is not None and is_remote(name):
+        from .remote import BATCH_TOKENS, load_remote
+
+        return Loaded(load_remote(name, options), BATCH_TOKENS)
     source = find(name, options)
-    weights = _hash_in_background(_weight_files(source.checkpoint))
+    files = _weight_files(source.checkpoint)
+    weights = _hash_in_background(files)
     if source.checkpoint.architecture in ("qwen3_yes_no", "qwen3_classifier"):
         model: PairModel = _load_qwen3(source, weights)
     else:
         is_embedder = source.checkpoint.architecture == "embedder"
         model = (load_bi_encoder if is_embedder else load_cross_encoder)(source, weights.result())
+    model.num_bytes = sum(file.stat().st_size for file in files)
     return Loaded(model, _BATCH_TOKENS[source.device.type])
+
+
+def is_remote(name: str) -> bool:
+    """Whether `name` is PROVIDER:MODEL, and no folder here."""
+    return split_name(name) is not None and not Path(name).expanduser().is_dir()
 
 
 def find(name: str | None, options: LoadOptions) -> Source:

@@ -13,7 +13,8 @@ from .problems import Problem, ProblemError, bad_request
 from .service import Origin, RerankCall, RerankService, ScoreCall
 
 T = TypeVar("T")
-TIMEOUT: Final = "x-request-timeout"
+TIMEOUT: Final = b"x-request-timeout"
+_WATCH_AFTER_S: Final = 0.05
 CALLER: Final = "finerank_caller"
 """Key of `scope["state"]` under which the guard of keys leaves the caller's name."""
 
@@ -29,29 +30,53 @@ async def ask(request: Request, service: RerankService, call: RerankCall | Score
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Awaits `work`, and cancels it if the caller hangs up. The request's body must have been read."""
-    task = asyncio.ensure_future(work)
-    watch = asyncio.ensure_future(_cancel_on_hang_up(request, task))
+    """Awaits `work`, and cancels it if the caller hangs up. The request's body must have been read.
+
+    Nobody looks before `_WATCH_AFTER_S`: most work is done by then, and a watch costs a task.
+    """
+    watch = _HangUpWatch(request)
+    timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, watch.start)
     try:
-        return await task
+        return await work
     except asyncio.CancelledError:
-        if watch.done():
-            raise ProblemError(Problem(499, "client_closed_request", "the client hung up")) from None
-        raise
+        if not watch.has_hung_up:
+            raise
+        watch.task.uncancel()
+        raise ProblemError(Problem(499, "client_closed_request", "the client hung up")) from None
     finally:
-        watch.cancel()
-        task.cancel()
+        timer.cancel()
+        watch.stop()
 
 
-async def _cancel_on_hang_up(request: Request, task: "asyncio.Future[Any]") -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    task.cancel()
+class _HangUpWatch:
+    """Cancels the task that made it when the caller of `request` hangs up."""
+
+    def __init__(self, request: Request) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # a coroutine runs in a task
+        self.task = task
+        self.has_hung_up = False
+        self._request = request
+        self._watching: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    def stop(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def _watch(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        self.has_hung_up = True
+        self.task.cancel()
 
 
 def _timeout_s(request: Request) -> float | None:
     """Of the header `X-Request-Timeout: 2.5` or `2500ms`. Raises ProblemError."""
-    text = request.headers.get(TIMEOUT)
+    # Not `request.headers`: it decodes and lower-cases all of them.
+    text = next((value.decode("latin-1") for name, value in request.scope["headers"] if name == TIMEOUT), None)
     if text is None:
         return None
     number, scale = (text[:-2], 1e-3) if text.endswith("ms") else (text.removesuffix("s"), 1.0)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from finerank.cli import rerank as command
 from finerank.cli.console import progress_bar
 from finerank.instructions import PRESETS
 from finerank.models.embedded import ADVICE
+from tests.client.loopback import Loopback, Say, results, scored
 
 from .conftest import Run
 from .fake_model import FakeLoader
@@ -234,3 +236,74 @@ def test_progress_reaches_the_bar_from_a_running_call(
     run("rerank", "q", *DOCUMENTS, "--batch-size", "1")
     assert seen[-1] == (3, 3)
     assert len(seen) == 3
+
+
+@pytest.fixture
+def provider() -> Iterator[Loopback]:
+    with Loopback().running() as running:
+        yield running
+
+
+def test_a_provider_ranks_instead_of_a_model_here(
+    run: Run, loader: FakeLoader, provider: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SILICONFLOW_API_KEY", "a-real-key")
+    provider.script = scored
+    arguments = "--provider siliconflow --model Qwen/Qwen3-Reranker-8B --preset legal --batch-size 2 --json".split()
+    result = run("rerank", "q", "a 300", "b 900", "c 600", "--base-url", provider.url, "--min-score", "0.5", *arguments)
+    answer = json.loads(result.stdout)
+    assert [(each["index"], each["score"]) for each in answer["results"]] == [(1, 0.9), (2, 0.6)]
+    assert answer["instruction"] == PRESETS["legal"]
+    assert sorted(len(body["documents"]) for body in provider.bodies) == [1, 2]
+    assert {body["model"] for body in provider.bodies} == {"Qwen/Qwen3-Reranker-8B"}
+    assert {heard.headers["authorization"] for heard in provider.heard} == {"Bearer a-real-key"}
+    assert loader.name is None
+    assert result.exit_code == 0
+
+
+def test_a_model_may_name_its_provider(run: Run, provider: Loopback) -> None:
+    provider.answer(Say(results(0.1, 0.9)))
+    result = run("rerank", "q", "a", "b", "--model", "tei:bge", "--base-url", provider.url, "-i", "find it", "-n", "1")
+    assert provider.heard[0].path == "/rerank"
+    assert "bge | unknown | tei | fingerprint" in result.stdout
+    assert "0.9000" in result.stdout
+    assert "warning: tei takes no instruction" in result.stderr
+
+
+def test_a_document_that_is_no_text_fails_alone_at_a_provider_too(run: Run, provider: Loopback) -> None:
+    provider.script = scored
+    lines = b'{"text": null}\n"d 5"\n'
+    options = ("--provider", "finerank", "--base-url", provider.url)
+    result = run("rerank", "q", "-f", "-", "--format", "jsonl", "--jsonl", *options, stdin=lines)
+    good, bad = map(json.loads, result.stdout.splitlines())
+    assert (good["index"], bad["index"]) == (1, 0)
+    assert bad["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("--provider", "nobody"), 2, "unknown provider 'nobody'; known: finerank, siliconflow"),
+        (("--provider", "jina"), 2, "jina must be told a model"),
+        (("--provider", "jina", "--model", "m"), 1, "jina needs an API key; set JINA_API_KEY"),
+        (("--provider", "tei", "--dtype", "bf16"), 2, "tei is computed by its provider, where --dtype has no effect"),
+        (("--model", "tei:x", "--self-test", "off", "--max-length", "99"), 2, "--max-length, --self-test"),
+        (("--base-url", "http://localhost"), 2, "--base-url is the address of a --provider"),
+        (("--provider", "tei", "--base-url", "localhost"), 2, "base_url is 'localhost'"),
+    ],
+)
+def test_unusable_providers_are_one_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    monkeypatch.delenv("JINA_API_KEY", raising=False)
+    result = run("rerank", "q", "d", *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    (line,) = result.stderr.splitlines()
+    assert sentence in line
+
+
+def test_a_failing_provider_is_one_sentence_and_exit_1(run: Run, provider: Loopback) -> None:
+    provider.answer(Say({"error": "no such thing"}, status=404))
+    result = run("rerank", "q", "d", "--provider", "finerank", "--base-url", provider.url)
+    assert result.exit_code == 1
+    assert result.stderr == "error: finerank answered 404 (no such thing); check base_url and the model's name\n"

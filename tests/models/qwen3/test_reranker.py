@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_out_of_memory_shrinks_the_work(tiny_qwen3: Path, monkeypatch: pytest.Mo
         network = _qwen3(reranker).network
         run, failures = network.run, []
 
-        def run_in_little_memory(segments: list[Segment], block_rows: int) -> torch.Tensor:
+        def run_in_little_memory(segments: list[Segment], block_rows: int, on_pause: Any) -> torch.Tensor:
             if sum(segment.is_scored for segment in segments) > 4 or block_rows > 128:
                 failures.append(block_rows)
                 raise torch.OutOfMemoryError("CUDA out of memory")
