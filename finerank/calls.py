@@ -108,11 +108,12 @@ class Call:
     def ranking(self, job: Job, *, top_n: int | None = None, min_score: float | None = None) -> Ranking:
         """Best first."""
         judged = self._judged(job)
-        return Ranking(select(order(judged), top_n=top_n, min_score=min_score), self._facts(job))
+        return Ranking(select(order(judged), top_n=top_n, min_score=min_score), self._facts(job, judged))
 
     def assessment(self, job: Job) -> Ranking:
         """In input order."""
-        return Ranking(self._judged(job), self._facts(job))
+        judged = self._judged(job)
+        return Ranking(judged, self._facts(job, judged))
 
     def remember(self, job: Job) -> None:
         """Puts what was computed into the result cache; may take a while if that is not in memory."""
@@ -155,7 +156,7 @@ class Call:
         whole = self.work.whole.get(index)
         return (0, False) if whole is None else (whole.num_tokens, whole.is_truncated and window is None)
 
-    def _facts(self, job: Job) -> AnswerFacts:
+    def _facts(self, job: Job, judged: Sequence[RankedDocument]) -> AnswerFacts:
         warned: tuple[str, ...] = ()
         effective = self.info.default_instruction
         if effective is not None and self.instruction is not None:
@@ -169,6 +170,9 @@ class Call:
             seconds=time.perf_counter() - self.started,
             encode_seconds=self.encode_s,
             queue_seconds=job.wait_s,
+            num_truncated=sum([each.is_truncated for each in judged]),
+            num_blank=sum([each.is_blank for each in judged]),
+            num_failed=sum([each.error is not None for each in judged]),
             warnings=warned,
         )
 

@@ -93,6 +93,7 @@ class AnswerFacts:
 
     seconds: from the call to its answer, of which encode_seconds passed until it was in tokens, then queue_seconds
     until its first pair was computed.
+    num_truncated, num_blank, num_failed: of all documents of the call, those that `top_n` left out included.
     """
 
     model: ModelInfo
@@ -101,6 +102,9 @@ class AnswerFacts:
     seconds: float = 0.0
     encode_seconds: float = 0.0
     queue_seconds: float = 0.0
+    num_truncated: int = 0
+    num_blank: int = 0
+    num_failed: int = 0
     warnings: tuple[str, ...] = ()
 
 

@@ -1,70 +1,156 @@
-"""The FastAPI application: routes over a `RerankService`, the page at the root, guards before both."""
+"""The FastAPI application: routes over a `RerankService`, the page at the root, guards and a watch before both."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+import gc
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from pydantic import ValidationError
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
 from .. import __version__
-from ..errors import FinerankError
 from ..settings import Settings
 from ..ui.mount import mount_page
-from .guards import BodyLimit, FailureNet, PathHints
-from .model_slot import ModelSlot
-from .problems import ProblemError, problem_of, response_to
-from .routes.health import health_router
-from .routes.predict import predict_router
-from .routes.rerank import rerank_router
+from .dialect import Dialect, DialectTable
+from .guards import BodyLimit, Doorkeeper, OriginRule, PathHints
+from .keys import KeyRing, Quota, key_ring
+from .logs import RequestLog
+from .metrics import Metrics
+from .model_pool import ModelPool
+from .notices import ERRORS, WARNINGS
+from .routes import api_routers, prefixes
+from .routes.endpoint import PlainRoute
 from .service import RerankService
+from .shortcut import ANSWERED, Handler, Shortcut
+from .tracing import Tracer, open_tracer
+from .watch import ApiPaths, CallNotes, Drain, Watch, Witness
 
 if TYPE_CHECKING:
     from ..reranker import Reranker
 
 
 def create_app(settings: Settings, reranker: "Reranker | None" = None) -> FastAPI:
-    """An application that answers with `reranker`, or loads the settings' model while it already answers /health.
+    """An application that answers with `reranker`, or loads the settings' models while it already answers /health.
 
-    `app.state.service` is the RerankService; `service.slot.settled` is set when the model is there, or
-    `service.slot.failure` says why not. `app.state.end_streams()` lets go of open pages, so that a stop need not wait.
+    `app.state.service` is the RerankService; `service.pool.default.settled` is set when the first model is there, or
+    its `failure` says why not. `app.state.metrics` holds the figures, `app.state.drain` is to be switched on before a
+    stop. `app.state.end_streams()` lets go of open pages, so that a stop need not wait.
+
+    Raises SettingsError if the keys cannot be read or traces cannot be sent.
     """
-    service = RerankService(ModelSlot(settings, reranker), settings)
-    # No docs page: FastAPI's loads its scripts from another host. /openapi.json describes the routes.
-    app = FastAPI(title="finerank", version=__version__, docs_url=None, redoc_url=None, lifespan=_lifespan(service))
+    keys = key_ring(settings)
+    tracer = None if settings.trace_endpoint is None else open_tracer(settings.trace_endpoint)
+    service = RerankService(ModelPool(settings, reranker), settings)
+    lifespan = _lifespan(service, tracer)
+    app = FastAPI(title="finerank", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
-    routers = [health_router(service), rerank_router(service), predict_router(service)]
-    for router in routers:
+    app.state.drain = Drain()
+    app.state.metrics = Metrics(service, app.state.drain)
+    routers = api_routers(service)
+    for _, router in routers:
         app.include_router(router)
-    for kind in (FinerankError, ProblemError, ValidationError):
-        app.add_exception_handler(kind, _answer_error)
-    app.add_middleware(PathHints, paths=_paths(routers))
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(FailureNet)
+    dialects = DialectTable(_dialects(routers), prefixes())
+    for kind in ANSWERED:
+        app.add_exception_handler(kind, _answer_with(dialects))
+    app.add_middleware(Shortcut, handlers=_handlers(router for _, router in routers), dialects=dialects)
+    methods = _methods(router for _, router in routers)
+    paths = ApiPaths(_described(router for _, router in routers))
+    app.add_middleware(PathHints, paths=methods, dialects=dialects)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, dialects=dialects)
+    _guard(app, settings, keys, dialects, paths)
+    _observe(app, settings, tracer, dialects, paths)
     app.state.end_streams = mount_page(app, service)
     return app
 
 
-def _lifespan(service: RerankService) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _guard(app: FastAPI, settings: Settings, keys: KeyRing, dialects: DialectTable, paths: ApiPaths) -> None:
+    """Keys, their limits, and whose web pages may call."""
+    quota = None
+    if settings.key_requests_per_minute is not None or settings.key_tokens_per_minute is not None:
+        quota = Quota(settings.key_requests_per_minute, settings.key_tokens_per_minute)
+        app.state.service.observers.append(quota)
+    origins = OriginRule(settings.cors_origins, settings.host)
+    app.add_middleware(Doorkeeper, dialects=dialects, paths=paths, keys=keys, quota=quota, origins=origins)
+    if settings.cors_origins:
+        # Before the keys: a browser's question whether it may ask carries none.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-Id", "Retry-After", ERRORS, WARNINGS],
+        )
+
+
+def _observe(app: FastAPI, settings: Settings, tracer: Tracer | None, dialects: DialectTable, paths: ApiPaths) -> None:
+    """Figures, logs and traces, in the outermost layer."""
+    service: RerankService = app.state.service
+    metrics: Metrics = app.state.metrics
+    log = RequestLog(with_texts=settings.log_texts)
+    service.pool.on_loaded.append(metrics.follow)
+    service.observers += [CallNotes(), metrics, log]
+    witnesses: list[Witness] = [metrics, log]
+    if tracer is not None:
+        witnesses.insert(0, tracer)  # the log names the trace
+    app.add_middleware(Watch, dialects=dialects, paths=paths, drain=app.state.drain, witnesses=witnesses)
+
+
+def _lifespan(service: RerankService, tracer: Tracer | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(service.slot.load())
+        loading = asyncio.create_task(service.pool.load())
+        loading.add_done_callback(_leave_alone_what_is_there)
         yield
         loading.cancel()
-        await service.slot.close()
+        if tracer is not None:
+            await asyncio.to_thread(tracer.close)
+        await service.pool.close()
 
     return lifespan
 
 
-async def _answer_error(request: Request, error: Exception) -> Response:
-    return response_to(problem_of(error))
+def _leave_alone_what_is_there(_: object) -> None:
+    """The garbage collector need not walk through the libraries again and again: a pause of 50 ms each time."""
+    gc.collect()
+    gc.freeze()
 
 
-def _paths(routers: Iterable[APIRouter]) -> dict[str, str]:
+def _answer_with(dialects: DialectTable) -> Callable[[Request, Exception], Response]:
+    def answer(request: Request, error: Exception) -> Response:
+        return dialects.answer(request.scope, error)
+
+    return answer
+
+
+def _dialects(routers: Iterable[tuple[Dialect, APIRouter]]) -> Mapping[str, Dialect]:
+    return {
+        route.path: dialect for dialect, router in routers for route in router.routes if isinstance(route, APIRoute)
+    }
+
+
+def _handlers(routers: Iterable[APIRouter]) -> dict[tuple[str, str], Handler]:
+    """Functions of the routes that FastAPI adds nothing to."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, PlainRoute)]
+    return {(method, route.path): route.endpoint for route in routes for method in route.methods or ()}
+
+
+def _methods(routers: Iterable[APIRouter]) -> dict[str, str]:
     """Path -> methods of every route of the API."""
-    routes = [route for router in routers for route in router.routes]
-    return {route.path: ", ".join(sorted(route.methods or ())) for route in routes if isinstance(route, APIRoute)}
+    methods: dict[str, set[str]] = {}
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                methods.setdefault(route.path, set()).update(route.methods or ())
+    return {path: ", ".join(sorted(taken)) for path, taken in methods.items()}
+
+
+def _described(routers: Iterable[APIRouter]) -> Iterator[str]:
+    """Paths of the API proper: not those that show a browser something, such as `/docs`."""
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, APIRoute) and route.include_in_schema:
+                yield route.path

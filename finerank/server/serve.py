@@ -2,10 +2,15 @@
 
 import asyncio
 import errno
+import logging
+import math
+import os
 import signal
 import socket
+import sys
+import threading
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,18 +18,24 @@ from fastapi import FastAPI
 from ..errors import FinerankError, SettingsError
 from ..settings import Settings
 from .app import create_app
+from .logs import logging_to
 from .model_slot import ModelSlot
 
-_DRAIN_S: Final = 30
-"""How long requests under way may take to end after Ctrl-C; a second Ctrl-C does not wait."""
+_log = logging.getLogger(__name__)
+
+_ON_THEIR_WAY_S: Final = 0.3
+"""How long connections without a request stay open at a stop: what was sent before the stop arrives meanwhile."""
+_LAST_S: Final = 5.0
+"""For all that comes after the drain. A batch in hand cannot be interrupted, and some take minutes."""
 
 
 def serve(settings: Settings) -> None:
-    """Serves until Ctrl-C or SIGTERM, then finishes the requests under way.
+    """Serves until Ctrl-C or SIGTERM, then finishes the requests under way, for `drain_seconds` at most.
 
-    Raises SettingsError if the port cannot be had, and what `Reranker` raises if the model cannot be loaded.
+    Raises SettingsError if the port, the log file or the keys cannot be had, and what `Reranker` raises if the model
+    cannot be loaded.
     """
-    with listening_socket(settings.host, settings.port) as listener:
+    with logging_to(settings), listening_socket(settings.host, settings.port) as listener:
         before = signal.getsignal(signal.SIGTERM)
         try:
             asyncio.run(_serve(settings, listener))
@@ -37,7 +48,8 @@ def serve(settings: Settings) -> None:
 def listening_socket(host: str, port: int) -> socket.socket:
     """Bound at once, before a model is loaded for nothing. Raises SettingsError naming the port and the remedy."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named because asyncio turns Nagle's algorithm off only where it is, and answers wait 40 ms else.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -55,21 +67,23 @@ def local_url(host: str, port: int) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Lets go of open pages before it waits for connections to end."""
+    """Stops without losing a request that a client was able to send."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, drain_seconds: float) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                log_config=None,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
                 ws="none",
                 lifespan="on",
-                timeout_graceful_shutdown=_DRAIN_S,
+                timeout_graceful_shutdown=math.ceil(drain_seconds),
             )
         )
         self._app = app
+        self._drain_seconds = drain_seconds
 
     def take_repeated_signal(self, number: int, frame: FrameType | None) -> None:
         """uvicorn raises a signal again once it has drained, which would end the process as if it had been killed."""
@@ -77,14 +91,39 @@ class _Server(uvicorn.Server):
             raise SystemExit(128 + number)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.drain.is_on = True
+        _end_anyway_after(math.ceil(self._drain_seconds) + _LAST_S)
         self._app.state.end_streams()
+        for listener in sockets or []:
+            self._take_in_waiting(listener)
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_ON_THEIR_WAY_S)
         await super().shutdown(sockets)
+
+    def _take_in_waiting(self, listener: socket.socket) -> None:
+        """Accepts who has connected but was not yet accepted: closing the listener would cut them off."""
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connection.setblocking(False)
+            task = asyncio.get_running_loop().create_task(self._take_in(connection))
+            self.server_state.tasks.add(task)
+            task.add_done_callback(self.server_state.tasks.discard)
+
+    async def _take_in(self, connection: socket.socket) -> None:
+        kind: Any = self.config.http_protocol_class
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state), connection
+        )
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     app = create_app(settings)
-    slot: ModelSlot = app.state.service.slot
-    server = _Server(app)
+    slot: ModelSlot = app.state.service.pool.default
+    server = _Server(app, settings.drain_seconds)
     signal.signal(signal.SIGTERM, server.take_repeated_signal)
     print(f"Loading {slot.wanted} ...", flush=True)
     serving = asyncio.create_task(server.serve([listener]))
@@ -93,7 +132,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     if slot.failure is not None:
         server.should_exit = True
     elif not serving.done():
-        _say_ready(slot, settings.host, listener.getsockname()[1])
+        _say_ready(slot, settings, listener.getsockname()[1])
     await serving
     if slot.failure is not None:
         raise slot.failure
@@ -101,12 +140,32 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         raise FinerankError("the server could not start; the lines above say why")
 
 
-def _say_ready(slot: ModelSlot, host: str, port: int) -> None:
-    info = slot.reranker.info
+def _end_anyway_after(seconds: float) -> None:
+    """Ends the process even while a batch keeps its engine's thread, which nothing can interrupt, from ending."""
+    timer = threading.Timer(seconds, _end_now)
+    timer.daemon = True
+    timer.start()
+
+
+def _end_now() -> None:
+    _log.warning("a batch in hand did not end in time; stopped without it")
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
+
+
+def _say_ready(slot: ModelSlot, settings: Settings, port: int) -> None:
+    info, host = slot.reranker.info, settings.host
     print(f"Model: {info.name}, {info.dtype} on {info.device}, fingerprint {info.fingerprint}")
     if local_url(host, port) != local_url("127.0.0.1", port) or host in ("0.0.0.0", "::"):
-        print(f"Listening on {host}: whoever reaches this address can use the server; it asks for no password")
+        print(f"Listening on {host}: whoever reaches this address can use the server{_what_it_asks(settings)}")
     print(f"Running on local URL: {local_url(host, port)}", flush=True)
+
+
+def _what_it_asks(settings: Settings) -> str:
+    has_keys = bool(settings.api_keys) or settings.api_keys_file is not None
+    return " with a key" if has_keys else "; it asks for no password"
 
 
 def _why_not(error: OSError, host: str, port: int) -> str:
