@@ -1,4 +1,6 @@
-"""Three cases to click on the page, each with one document that a careful reader would put first."""
+"""Cases to click on the page, each with one document that a careful reader would put first."""
+
+# ruff: noqa: RUF001  (Chinese has its own commas)
 
 from dataclasses import dataclass
 from typing import Final
@@ -33,6 +35,19 @@ EXAMPLES: Final = (
         2,
     ),
     Example(
+        "设备报警 E07",
+        "设备报警 E07 是什么意思？",
+        (
+            "手册 E07-B，第 12 页：每 500 小时更换一次滤芯。",
+            "设备报警 E07 的意思是液压压力传感器信号故障，请检查插头和电缆。",
+            "E12：冷却液温度过高，请清洁散热器。",
+            "主电机的额定功率为 15 千瓦。",
+            "开机前请确认急停按钮已经复位。",
+        ),
+        PRESETS["support"],
+        1,
+    ),
+    Example(
         "An asynchronous web crawler",
         "How do I write an asynchronous web crawler in Python?",
         (
@@ -60,4 +75,46 @@ EXAMPLES: Final = (
         PRESETS["code"],
         1,
     ),
+)
+
+COMPARISON: Final = Example(
+    "",
+    "apple",
+    (
+        "Apple's quarterly revenue rose by six percent on strong sales of its phones.",
+        "An apple a day: the fruit is rich in fibre and in vitamin C.",
+        "To bake an apple pie, slice six tart apples and toss them with sugar and cinnamon.",
+        "The company's new laptop chip doubles the speed of its graphics.",
+        "Orchards in the valley grow pears, plums and cherries.",
+    ),
+    "Given the name of a company, retrieve news about its business",
+    0,
+)
+"""Two meanings of one word, told apart by the instruction."""
+
+EXPLAINED: Final = Example(
+    "",
+    "What does alarm E07 mean?",
+    (
+        "Manual E07-B, page 12. Before any work on the press, switch off the main drive and secure it. Alarm E07 means "
+        "that the signal of the hydraulic pressure sensor is faulty or missing. Check the plug and the cable of the "
+        "sensor first; corroded contacts are the most common cause. The oil filter is changed every 500 hours. If the "
+        "alarm stays after a new sensor was fitted, the input card of the controller is damaged.\n\nKeep this manual "
+        "near the machine.",
+    ),
+    PRESETS["support"],
+    0,
+)
+
+BATCH: Final = "\n".join(
+    (
+        '{"query": "red planet", "documents": ["Venus is the hottest planet.", "Mars is called the red planet."]}',
+        '{"query": "How do I undo the last commit?", "documents": ["git reset --soft HEAD~1 undoes the last commit and '
+        'keeps the changes.", "git log shows the commits.", "A committee met last week."], "instruction": '
+        f'"{PRESETS["code"]}"'
+        "}",
+        '{"query": "this line has no documents"}',
+        '{"query": "退货期限是多少天？", "documents": ["退货须在签收后七天内提出。", "本店全场包邮。"], '
+        '"id": "shop-4"}',
+    )
 )

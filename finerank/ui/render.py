@@ -1,94 +1,133 @@
-"""Answers as HTML. Everything that a user or a model wrote is escaped here, and nowhere else."""
+"""Answers as HTML. Everything that a user or a model wrote is escaped by `element`, and nowhere else.
+
+This file has what all tabs share; the tabs' own parts are in render_*.py and are made of `element` too.
+"""
 
 from collections.abc import Iterable
 from html import escape
 from typing import Final
 
-from ..types import ModelInfo, RankedDocument, Ranking
+from ..types import ModelInfo
+from .texts import TEXTS, Language, Said, say
 
-_LONGEST_TEXT: Final = 2000
-"""Characters of a document that are shown; a page of a thousand long ones would not scroll."""
-
-
-def ranking_html(ranking: Ranking, notes: Iterable[str]) -> str:
-    """The ranked list under a line of facts."""
-    places = "".join(_document_html(place, each) for place, each in enumerate(ranking, 1))
-    above = _facts_html(ranking) + _notes_html(notes)
-    return f'<section class="fr-answer">{above}<ol class="fr-list">{places}</ol></section>'
+_VOID: Final = frozenset({"input", "br"})
+_FIRST_WIDE: Final = "\u2e80"
+"""Letters from here on are Chinese, Japanese or Korean."""
 
 
-def model_html(info: ModelInfo, better: str) -> str:
-    """Which model is there, and, if it is the embedded one, how to get the `better` one."""
-    ignored = "" if info.default_instruction is not None else "; it takes no instruction"
-    advice = (
-        '<p class="fr-advice">This is the small English model that comes with finerank. For better rankings and 100+ '
-        f"languages start with <code>./start.sh --model {escape(better)}</code>, or load that model now:</p>"
-    )
-    return (
-        f'<div class="fr-model"><p><strong>{escape(info.name)}</strong> <span>{escape(info.dtype)} on '
-        f"{escape(info.device)}, fingerprint <code>{escape(info.fingerprint)}</code>{ignored}</span></p>"
-        f"{advice if info.is_default else ''}</div>"
-    )
+class Html(str):
+    """Markup that may be shown as it is. Only `element` and `joined` make it."""
+
+    __slots__ = ()
 
 
-def error_html(sentence: str) -> str:
+def element(name: str, *children: str | None, **attributes: str | int | float | bool | None) -> Html:
+    """One element. Children and attributes that are not Html are escaped; None is left out.
+
+    `class_` is class, `data_x` is data-x; an attribute that is True has no value, one that is False is left out.
+    """
+    start = f"<{name}{''.join(map(_attribute, attributes.items()))}>"
+    return Html(start if name in _VOID else f"{start}{joined(*children)}</{name}>")
+
+
+def joined(*children: str | None) -> Html:
+    """The children one behind the other, escaped unless they are Html."""
+    return Html("".join(child if isinstance(child, Html) else _escaped(child) for child in children if child))
+
+
+def error_html(sentence: str) -> Html:
     """What went wrong, as a sentence."""
-    return f'<p class="fr-error" role="alert">{escape(_capitalised(sentence))}.</p>'
+    return element("p", _sentence(sentence), class_="fr-error", role="alert")
 
 
-def status_html(sentence: str) -> str:
-    return f'<p class="fr-status" role="status">{escape(sentence)}</p>'
-
-
-def _document_html(place: int, document: RankedDocument) -> str:
-    text = document.text
-    shown = text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} ..."
-    flags = "".join(f'<span class="fr-flag">{escape(flag)}</span>' for flag in _flags(document))
-    return (
-        f'<li class="fr-document"><span class="fr-place">{place}</span><div class="fr-body">'
-        f'{_score_html(document)}<p class="fr-text">{escape(shown)}</p>'
-        f'<p class="fr-origin">line {document.index + 1} of the input{flags}</p></div></li>'
+def status_html(sentence: str) -> Html:
+    """What is going on."""
+    return element(
+        "p", element("span", class_="fr-spinner", aria_hidden="true"), sentence, class_="fr-status", role="status"
     )
 
 
-def _score_html(document: RankedDocument) -> str:
-    if document.error is not None:
-        return f'<p class="fr-error">No score: {escape(document.error)}</p>'
-    percent = f"{100 * document.score:.1f}%"
-    return (
-        f'<div class="fr-score" title="log-odds {document.log_odds:+.3f}"><span class="fr-bar">'
-        f'<span style="width:{percent}"></span></span><span class="fr-number">{document.score:.4f}</span></div>'
+def line_html(sentence: str) -> Html:
+    """Something worth knowing, quietly."""
+    return element("p", sentence, class_="fr-facts")
+
+
+def notes_html(notes: Iterable[str]) -> Html:
+    """What the reader should know about the answer."""
+    return joined(*(element("p", _sentence(note), class_="fr-note") for note in notes))
+
+
+def said_html(language: Language, notices: Iterable[Said]) -> Html:
+    return notes_html(say(language, notice.key, **notice.values) for notice in notices)
+
+
+def placeholder_html(key: str) -> Html:
+    """What stands where an answer will be."""
+    return element("div", both(key), class_="fr-empty")
+
+
+def both(key: str, **values: object) -> Html:
+    """A text of the page itself in all languages; page.css shows the one that is spoken."""
+    spoken = (element("span", say(each, key, **values), class_=f"fr-{each}", lang=each) for each in TEXTS)
+    return joined(*spoken)
+
+
+def model_html(language: Language, info: ModelInfo, better: str, *, may_change: bool) -> Html:
+    """Which model is there, and, if it is the embedded one, how to get the `better` one."""
+    takes_none = say(language, "model.no_instruction") if info.default_instruction is None else ""
+    line = element(
+        "p",
+        element("strong", info.name),
+        " ",
+        element(
+            "span",
+            say(language, "model.line", dtype=info.dtype, device=info.device),
+            " ",
+            element("code", info.fingerprint),
+            takes_none,
+        ),
+    )
+    return element(
+        "div", line, _advice_html(language, better, may_change) if info.is_default else None, class_="fr-model"
     )
 
 
-def _flags(document: RankedDocument) -> list[str]:
-    flags = []
-    if document.is_truncated:
-        flags.append(f"truncated: {document.num_tokens:,} tokens are more than fit")
-    if document.window is not None:
-        flags.append(f"best window: characters {document.window[0]:,} to {document.window[1]:,}")
-    if document.is_blank:
-        flags.append("blank")
-    return flags
-
-
-def _facts_html(ranking: Ranking) -> str:
-    facts, usage = ranking.facts, ranking.facts.usage
-    saved = f", {usage.cached_tokens:,} saved by shared prefixes" if usage.cached_tokens else ""
-    num_truncated = sum(each.is_truncated for each in ranking)
-    truncated = f"; {num_truncated} truncated" if num_truncated else ""
-    return (
-        f'<p class="fr-facts">{len(ranking)} documents in {facts.seconds:.2f} s by <strong>{escape(facts.model.name)}'
-        f"</strong> ({escape(facts.model.dtype)}, {escape(facts.model.device)}, <code>{escape(facts.model.fingerprint)}"
-        f"</code>); {usage.computed_tokens:,} tokens computed{saved}{truncated}.</p>"
+def score_html(language: Language, score: float, log_odds: float) -> Html:
+    """A bar and its number."""
+    bar = element("span", element("span", style=f"width:{100 * score:.1f}%"), class_="fr-bar", aria_hidden="true")
+    number = element("span", f"{score:.4f}", class_="fr-number")
+    return element(
+        "div", bar, number, class_="fr-score", title=say(language, "rerank.log_odds", value=f"{log_odds:+.3f}")
     )
 
 
-def _notes_html(notes: Iterable[str]) -> str:
-    return "".join(f'<p class="fr-note">{escape(_capitalised(note))}.</p>' for note in notes)
+def clipped(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most].rstrip()} ..."
 
 
-def _capitalised(sentence: str) -> str:
-    """Unless it begins with a name, such as all-MiniLM-L6-v2."""
-    first = sentence.split(" ", 1)[0]
-    return sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence
+def _advice_html(language: Language, better: str, may_change: bool) -> Html:
+    command = element("code", f"./start.sh --model {better}")
+    rest = say(language, "model.load_now" if may_change else "model.restart")
+    return element("p", say(language, "model.advice"), " ", command, rest, class_="fr-advice")
+
+
+def _attribute(attribute: tuple[str, str | int | float | bool | None]) -> str:
+    name, value = attribute
+    if value is None or value is False:
+        return ""
+    name = name.removesuffix("_").replace("_", "-")
+    return f" {name}" if value is True else f' {name}="{_escaped(str(value))}"'
+
+
+def _escaped(text: str) -> str:
+    """A lone surrogate, which is no text and cannot be sent, becomes a question mark."""
+    return escape(text.encode("utf-8", "replace").decode())
+
+
+def _sentence(text: str) -> str:
+    """With a capital, unless it begins with a name such as all-MiniLM-L6-v2, and with a full stop."""
+    first = text.split(" ", 1)[0]
+    text = text[:1].upper() + text[1:] if first.isalpha() else text
+    if text.endswith((".", "\N{IDEOGRAPHIC FULL STOP}", "!", "?", "\N{FULLWIDTH RIGHT PARENTHESIS}")):
+        return text
+    return text + ("." if text[-1:] < _FIRST_WIDE else "\N{IDEOGRAPHIC FULL STOP}")

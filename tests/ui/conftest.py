@@ -4,7 +4,9 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -14,19 +16,32 @@ from selenium.webdriver import Chrome
 from finerank.reranker import Reranker
 from finerank.server.app import create_app
 from finerank.server.serve import listening_socket
+from finerank.server.service import RerankService
 from finerank.settings import Settings
 
 from . import browser
+from .steps import resize, text_of, until
+
+MAX_DOCUMENTS = 20
+MAX_BODY_BYTES = 300_000
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    service: RerankService
 
 
 @pytest.fixture(scope="session")
-def url() -> Iterator[str]:
-    """A server on a free port of this machine, in a thread."""
+def server() -> Iterator[Server]:
+    """On a free port of this machine, in a thread."""
     with Reranker() as reranker, listening_socket("127.0.0.1", 0) as listener:
         servers: list[uvicorn.Server] = []
+        services: list[RerankService] = []
 
         async def run() -> None:
-            app = create_app(Settings(max_documents=20), reranker)
+            app = create_app(Settings(max_documents=MAX_DOCUMENTS, max_body_bytes=MAX_BODY_BYTES), reranker)
+            services.append(app.state.service)
             servers.append(uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none")))
             await servers[0].serve([listener])
 
@@ -34,10 +49,15 @@ def url() -> Iterator[str]:
         thread.start()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         _wait_for(f"{address}/ready")
-        yield address
+        yield Server(address, services[0])
         servers[0].force_exit = True
         servers[0].should_exit = True
         thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def url(server: Server) -> str:
+    return server.url
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +66,19 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         pytest.skip("no chromium with its driver on this machine")
     with browser.chromium(tmp_path_factory.mktemp("profile")) as made:
         yield made
+
+
+@pytest.fixture
+def page(chrome: Chrome, url: str) -> Iterator[Chrome]:
+    """Freshly loaded, at desktop width, in English. Whatever a test did, nothing was asked of any other host."""
+    resize(chrome, "wide")
+    chrome.get(url)
+    chrome.execute_script("localStorage.clear()")  # type: ignore[no-untyped-call]
+    until(lambda: "all-MiniLM-L6-v2" in text_of(chrome, "#model"), 20)
+    yield chrome
+    asked = browser.requested_urls(chrome)
+    assert asked
+    assert {urlsplit(each).netloc for each in asked} == {urlsplit(url).netloc}
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,15 @@
-"""The page as a visitor uses it: examples, errors as sentences, hostile texts, the better model, no other host."""
+"""The Rerank tab and what all tabs share, as a visitor uses them."""
 
+import csv
+import io
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import httpx
 import pytest
-from selenium.webdriver import Chrome, Keys
-from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver import ActionChains, Chrome, Keys
 
 from finerank.errors import HubError
 from finerank.instructions import PRESETS
@@ -19,64 +20,35 @@ from finerank.ui.examples import EXAMPLES
 from tests.server.fake_model import FakeModel
 
 from .browser import requested_urls
+from .conftest import Server
+from .steps import (
+    TABS,
+    choose,
+    click,
+    download,
+    fill,
+    find,
+    fits,
+    open_tab,
+    ranked,
+    resize,
+    script,
+    text_of,
+    texts_of,
+    until,
+    upload,
+    value_of,
+)
 
-SIZES = {"wide": (1280, 900), "phone": (390, 844)}
-seen_urls: list[str] = []
-
-
-@pytest.fixture
-def page(chrome: Chrome, url: str) -> Iterator[Chrome]:
-    """Freshly loaded, at desktop width."""
-    resize(chrome, "wide")
-    chrome.get(url)
-    until(lambda: "all-MiniLM-L6-v2" in text_of(chrome, "#model"))
-    yield chrome
-    seen_urls.extend(requested_urls(chrome))
-
-
-def resize(chrome: Chrome, name: str) -> None:
-    width, height = SIZES[name]
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": name == "phone"}
-    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-
-def find(chrome: Chrome, selector: str) -> WebElement:
-    return chrome.find_element(By.CSS_SELECTOR, selector)
-
-
-def text_of(chrome: Chrome, selector: str) -> str:
-    """Read in one step, as the page may replace the element at any time."""
-    script = "const found = document.querySelector(arguments[0]); return found ? found.innerText : ''"
-    return str(chrome.execute_script(script, selector))  # type: ignore[no-untyped-call]
-
-
-def ranked(chrome: Chrome) -> list[str]:
-    script = "return [...document.querySelectorAll('#answer .fr-text')].map(each => each.textContent)"
-    return list(chrome.execute_script(script))  # type: ignore[no-untyped-call]
-
-
-def until(is_true: Callable[[], object], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline, "the page did not get there in time"
-        time.sleep(0.05)
-
-
-def fill(chrome: Chrome, query: str, documents: str) -> None:
-    """At once, as a paste would."""
-    script = """const box = document.querySelector(arguments[0]);
-        box.value = arguments[1];
-        box.dispatchEvent(new Event("input", {bubbles: true}))"""
-    for name, value in (("query", query), ("documents", documents)):
-        chrome.execute_script(script, f"#{name} textarea", value)  # type: ignore[no-untyped-call]
+PLANETS = ["Venus is hot.", "Mars is called the red planet."]
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_an_example_puts_the_right_document_first(page: Chrome, number: int) -> None:
     example = EXAMPLES[number]
-    find(page, f"#example-{number}").click()
-    until(lambda: find(page, "#query textarea").get_attribute("value") == example.query)
-    find(page, "#submit").click()
+    click(page, f"#example-{number}")
+    until(lambda: value_of(page, "#query textarea") == example.query)
+    click(page, "#submit")
     until(lambda: len(ranked(page)) == len(example.documents))
     assert ranked(page)[0] == example.documents[example.best]
     assert f"line {example.best + 1} of the input" in text_of(page, "#answer li")
@@ -86,21 +58,32 @@ def test_an_example_puts_the_right_document_first(page: Chrome, number: int) -> 
     assert has_note == bool(example.instruction)
 
 
-def test_control_enter_submits_from_any_box(page: Chrome) -> None:
-    fill(page, "red planet", "Venus is hot.\nMars is called the red planet.")
+def test_control_enter_submits_in_every_tab(page: Chrome) -> None:
+    fill(page, query="red planet", documents="\n".join(PLANETS))
     find(page, "#documents textarea").send_keys(Keys.CONTROL, Keys.ENTER)
     until(lambda: ranked(page))
-    assert ranked(page) == ["Mars is called the red planet.", "Venus is hot."]
+    assert ranked(page) == PLANETS[::-1]
+    for name, answer in (("compare", "#comparison"), ("why", "#explanation"), ("batch", "#batch-answer")):
+        open_tab(page, name)
+        find(page, f"#{name}-{'instruction' if name == 'batch' else 'query'} textarea").send_keys(
+            Keys.CONTROL, Keys.ENTER
+        )
+        until(lambda answer=answer: text_of(page, f"{answer} .fr-error"))  # type: ignore[misc]
 
 
 def test_markup_in_a_document_stays_text(page: Chrome) -> None:
     hostile = ["<img src=x onerror='window.hacked=1'>", "<script>window.hacked=1</script>", "</p><b id='bold'>bold</b>"]
-    fill(page, "<i>markup</i>", "\n".join(hostile))
-    find(page, "#submit").click()
-    until(lambda: len(ranked(page)) == 3)
+    hostile += ["${window.hacked=1}", "{{constructor}} `${window.hacked=1}`"]
+    fill(page, query="<i>markup</i>", documents="\n".join(hostile))
+    click(page, "#submit")
+    until(lambda: len(ranked(page)) == len(hostile))
     assert sorted(ranked(page)) == sorted(hostile)
-    assert page.execute_script("return window.hacked === undefined")  # type: ignore[no-untyped-call]
-    assert not page.find_elements(By.CSS_SELECTOR, "#answer img, #answer script, #bold")
+    click(page, ".fr-why")
+    until(lambda: texts_of(page, "#explanation .fr-heat") == ranked(page)[:1])
+    assert script(page, "return window.hacked === undefined")
+    assert not script(
+        page, "return document.querySelectorAll('.html-container img, .html-container script, #bold').length"
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,76 +95,199 @@ def test_markup_in_a_document_stays_text(page: Chrome) -> None:
     ],
 )
 def test_an_error_is_a_sentence_on_the_page(page: Chrome, query: str, documents: str, sentence: str) -> None:
-    fill(page, query, documents)
-    find(page, "#submit").click()
+    fill(page, query=query, documents=documents)
+    click(page, "#submit")
     until(lambda: sentence in text_of(page, "#answer .fr-error"))
 
 
-def test_a_long_document_is_marked(page: Chrome) -> None:
-    fill(page, "red planet", "mars " * 300)
-    find(page, "#submit").click()
+def test_a_long_document_is_marked_and_folded(page: Chrome) -> None:
+    fill(page, query="red planet", documents="mars " * 300)
+    click(page, "#submit")
     until(lambda: "truncated: 300 tokens are more than fit" in text_of(page, "#answer .fr-flag"))
     assert "; 1 truncated" in text_of(page, ".fr-facts")
+    assert "999 more characters" in text_of(page, "#answer summary")
 
 
 def test_a_preset_writes_its_instruction(page: Chrome) -> None:
-    page.execute_script("document.querySelector('button.label-wrap').click()")  # type: ignore[no-untyped-call]
+    click(page, "button.label-wrap")
     until(lambda: find(page, "#preset input").is_displayed())
-    find(page, "#preset input").click()
-    script = (
-        "return [...document.querySelectorAll('[role=option]')].map(each => each.innerText.trim().split(/\\s+/).pop())"
-    )
-    until(lambda: page.execute_script(script) == list(PRESETS))  # type: ignore[no-untyped-call]
-    options = page.find_elements(By.CSS_SELECTOR, "[role=option]")
-    next(each for each in options if each.text.endswith("legal")).click()
-    until(lambda: find(page, "#instruction textarea").get_attribute("value") == PRESETS["legal"])
+    choose(page, "preset", "legal")
+    until(lambda: value_of(page, "#instruction textarea") == PRESETS["legal"])
 
 
-def test_every_input_has_a_label(page: Chrome) -> None:
-    script = """return [...document.querySelectorAll('textarea, input')]
-        .filter(each => !each.labels?.length && !each.ariaLabel).map(each => each.outerHTML)"""
-    assert page.execute_script(script) == []  # type: ignore[no-untyped-call]
+def test_documents_from_a_file_and_the_ranking_into_files(page: Chrome, tmp_path: Path) -> None:
+    file = tmp_path / "行星.csv"
+    file.write_bytes('id,body\n1,Venus is hot.\n2,"Mars, the red planet\n火星"\n'.encode("gb18030"))
+    upload(page, "file", file)
+    until(lambda: "has no column text; its columns are id, body" in text_of(page, "#about-file .fr-error"))
+    click(page, "button.label-wrap")
+    fill(page, field="body", query="red planet")
+    find(page, "#field input, #field textarea").send_keys(Keys.ENTER)
+    until(lambda: "行星.csv: 2 documents" in text_of(page, "#about-file"))
+    assert "read as GBK" in text_of(page, "#about-file .fr-note")
+    until(lambda: not page.find_elements("css selector", "#documents textarea"))
+    click(page, "#submit")
+    until(lambda: len(ranked(page)) == 2)
+    assert "document 2 of the file" in text_of(page, "#answer li")
+    saved = json.loads(download(page, "#save-json", tmp_path, "finerank-ranking.json"))
+    assert saved["query"] == "red planet"
+    assert saved["model"] == "all-MiniLM-L6-v2"
+    assert [each["document"]["id"] for each in saved["results"]] == ["2", "1"]
+    content = download(page, "#save-csv", tmp_path, "finerank-ranking.csv").decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(content, newline="")))
+    assert [row["document"] for row in rows] == ["Mars, the red planet\n火星", "Venus is hot."]
+    assert float(rows[0]["score"]) == saved["results"][0]["score"]
+    click(page, "#file .fr-file-clear")
+    until(lambda: page.find_elements("css selector", "#documents textarea"))
 
 
-@pytest.mark.parametrize("size", list(SIZES))
-def test_the_page_fits_the_screen(page: Chrome, size: str, screenshots: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.pdf.txt", b"%PDF-1.4", "is a PDF; copy its text into a txt file"),
+        ("empty.txt", b"\n", "is empty; it needs at least one document"),
+        ("big.txt", b"x" * 250_000, "and this server takes files of up to 195.3 KB; send a smaller part of it"),
+        ("bad.jsonl", b'"fine"\n{"text": \n', "bad.jsonl, line 2 is not JSON"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_a_sentence(
+    page: Chrome, tmp_path: Path, name: str, content: bytes, sentence: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    upload(page, "file", tmp_path / name)
+    until(lambda: sentence in text_of(page, "#about-file .fr-error"))
+
+
+def test_why_leads_from_a_ranked_document_to_its_sentences(page: Chrome) -> None:
+    fill(page, query="red planet", documents="Venus is hot.\nMars is small. It is called the red planet.")
+    click(page, "#submit")
+    until(lambda: len(ranked(page)) == 2)
+    click(page, ".fr-why")
+    until(lambda: texts_of(page, "#explanation .fr-heat mark") == ["Mars is small.", "It is called the red planet."])
+    assert value_of(page, "#why-query textarea") == "red planet"
+    assert "It is called the red planet." in text_of(page, "#explanation .fr-sentences li")
+
+
+def test_every_input_has_a_label_and_can_be_reached_by_tab(page: Chrome) -> None:
+    unlabelled = """return [...document.querySelectorAll('textarea, input, button')]
+        .filter(each => !each.labels?.length && !each.ariaLabel && !each.innerText?.trim() && each.offsetParent)
+        .map(each => each.outerHTML)"""
+    for name in TABS:
+        open_tab(page, name)
+        assert script(page, unlabelled) == []
+    open_tab(page, "rerank")
+    wanted = {"switch", "file-input", "submit", "example-0"}
+    script(page, "document.activeElement.blur()")
+    reached = set()
+    for _ in range(30):
+        ActionChains(page).send_keys(Keys.TAB).perform()
+        reached.add(script(page, "return document.activeElement.id"))
+    assert wanted <= reached
+    find(page, "#submit").send_keys("")
+    ActionChains(page).send_keys(Keys.SHIFT, Keys.TAB).perform()
+    assert script(page, "return getComputedStyle(document.activeElement).outlineStyle") != "none"
+
+
+@pytest.mark.parametrize("size", ["wide", "phone"])
+def test_every_tab_fits_the_screen(page: Chrome, size: str, screenshots: Path) -> None:
     resize(page, size)
-    find(page, "#example-1").click()
-    until(lambda: "asynchronous" in (find(page, "#query textarea").get_attribute("value") or ""))
-    page.execute_script("document.querySelector('#submit').click()")  # type: ignore[no-untyped-call]
+    click(page, "#example-2")
+    until(lambda: "asynchronous" in value_of(page, "#query textarea"))
+    click(page, "#submit")
     until(lambda: len(ranked(page)) == 5)
-    page.save_screenshot(str(screenshots / f"{size}.png"))
-    width, shown = page.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")  # type: ignore[no-untyped-call]
-    assert width <= shown
+    for name in TABS:
+        open_tab(page, name)
+        page.save_screenshot(str(screenshots / f"{name}-{size}.png"))
+        assert fits(page), name
 
 
-def test_the_better_model_is_one_click_away(page: Chrome, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestLanguage:
+    @pytest.fixture
+    def chinese(self, chrome: Chrome, page: Chrome, url: str) -> Iterator[Chrome]:
+        """A browser whose language is Chinese."""
+        agent = script(chrome, "return navigator.userAgent")
+        chrome.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": "zh-CN,en"})
+        chrome.get(url)
+        yield chrome
+        script(chrome, "localStorage.clear()")
+        chrome.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": "en-US"})
+
+    def test_the_page_follows_the_browser_and_the_switch_is_remembered(self, chinese: Chrome) -> None:
+        until(lambda: text_of(chinese, "#submit") == "排序（Ctrl+Enter）")
+        assert text_of(chinese, "[role=tab]") == "重排"
+        click(chinese, "#submit")
+        until(lambda: "查询是空的；请填写用来给文档排序的文本。" in text_of(chinese, "#answer .fr-error"))
+        click(chinese, "#switch")
+        until(lambda: text_of(chinese, "#submit") == "Rank (Ctrl+Enter)")
+        chinese.refresh()
+        until(lambda: text_of(chinese, "#submit") == "Rank (Ctrl+Enter)")
+        assert script(chinese, "return document.documentElement.lang") == "en"
+
+    def test_what_was_typed_stays_and_answers_follow(self, page: Chrome) -> None:
+        fill(page, query="red planet", documents="\n".join(PLANETS))
+        until(lambda: find(page, "#switch").is_displayed())
+        click(page, "#switch")
+        until(lambda: text_of(page, "#switch") == "English")
+        assert value_of(page, "#query textarea") == "red planet"
+        click(page, "#submit")
+        until(lambda: "输入的第 2 行" in text_of(page, "#answer li"))
+        until(lambda: "指纹" in text_of(page, "#model"))
+        click(page, "#switch")
+        until(lambda: text_of(page, "#switch") == "中文")
+
+
+def test_an_idle_page_asks_nothing(page: Chrome) -> None:
+    time.sleep(0.5)
+    requested_urls(page)
+    time.sleep(2.5)
+    assert requested_urls(page) == []
+    click(page, "#example-0")
+    until(lambda: value_of(page, "#query textarea"))
+
+
+@pytest.mark.parametrize(
+    "path", ["upload", "file=/etc/passwd", "file=requirements.txt", "proxy=http://x.org/", "stream/x"]
+)
+def test_gradios_own_file_routes_are_closed(url: str, path: str) -> None:
+    method = "POST" if path == "upload" else "GET"
+    files = {"files": ("a.txt", b"x")} if path == "upload" else None
+    answer = httpx.request(method, f"{url}/gradio_api/{path}", files=files, trust_env=False)
+    assert answer.status_code == 404
+
+
+def test_the_better_model_is_one_click_away(page: Chrome, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """First the hub cannot be reached; then it can, and the model takes over without a restart."""
     asked: list[str | None] = []
+    slot = server.service.pool.default
+    embedded = slot.reranker
 
     def unreachable(settings: Settings) -> Reranker:
-        raise HubError(f"{settings.model} could not be fetched from the hub (no route); name a local folder instead")
+        raise HubError("it could not be fetched from the hub (no route); name a local folder instead")
 
     def reachable(settings: Settings) -> Reranker:
-        asked.append(settings.model)
-        return Reranker.from_model(FakeModel(settings.model or ""))
+        asked.extend(settings.model or ())
+        return Reranker.from_model(FakeModel((settings.model or ("",))[0]))
 
     assert "./start.sh --model Qwen/Qwen3-Reranker-0.6B" in text_of(page, "#model")
     monkeypatch.setattr(model_slot, "load_reranker", unreachable)
-    find(page, "#better").click()
+    click(page, "#better")
     until(lambda: "could not be fetched from the hub (no route)" in text_of(page, "#model .fr-error"))
     monkeypatch.setattr(model_slot, "load_reranker", reachable)
     until(lambda: find(page, "#better").is_displayed())
-    find(page, "#better").click()
+    click(page, "#better")
     until(lambda: "Qwen/Qwen3-Reranker-0.6B" in text_of(page, "#model strong"))
     assert asked == ["Qwen/Qwen3-Reranker-0.6B"]
-    fill(page, "red planet", "venus\nred planet")
-    find(page, "#submit").click()
+    fill(page, query="red planet", documents="venus\nred planet")
+    click(page, "#submit")
     until(lambda: "by Qwen/Qwen3-Reranker-0.6B" in text_of(page, ".fr-facts"))
-    assert not [each for each in page.find_elements(By.CSS_SELECTOR, "#better") if each.is_displayed()]
+    assert not [each for each in page.find_elements("css selector", "#better") if each.is_displayed()]
+    slot._put(embedded)
 
 
-def test_nothing_was_asked_of_any_other_host(url: str) -> None:
-    """Of all the tests above: it stays the last one."""
-    assert seen_urls
-    assert {urlsplit(each).netloc for each in seen_urls} == {urlsplit(url).netloc}
+def test_no_button_for_what_the_server_does_not_allow(
+    page: Chrome, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(server.service), "may_change_models", False)
+    page.refresh()
+    until(lambda: "up to whoever runs this server" in text_of(page, "#model"), 20)
+    assert not [each for each in page.find_elements("css selector", "#better") if each.is_displayed()]
