@@ -5,8 +5,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi.responses import JSONResponse
+from pydantic_core import to_json
+
+from ..errors import InputError
 
 _LONGEST_HEADER: Final = 2000
+# Made once: json.dumps makes one for every call. What comes from JSON has no circles to look for.
+_PLAIN: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
+_ESCAPED: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":"))
 
 
 class SafeJSONResponse(JSONResponse):
@@ -14,9 +20,17 @@ class SafeJSONResponse(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         try:
-            return _dumps(content, ensure_ascii=False).encode("utf-8")
+            return to_json(content, inf_nan_mode="strings")
+        except ValueError:  # a lone surrogate, or nested more deeply than it goes
+            return self._render_slowly(content)
+
+    def _render_slowly(self, content: Any) -> bytes:
+        try:
+            return _PLAIN.encode(content).encode("utf-8")
         except UnicodeEncodeError:
-            return _dumps(content, ensure_ascii=True).encode("ascii")
+            return _ESCAPED.encode(content).encode("ascii")
+        except RecursionError:
+            raise InputError("a document is nested too deeply to be sent back; send its text only") from None
 
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,12 +38,12 @@ def present(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def header_text(text: str) -> str:
+def header_text(text: str, longest: int = _LONGEST_HEADER) -> str:
     """A text made fit for a header: printable ASCII on one line, not too long."""
+    line = text if text.isascii() and text.isprintable() else _printable(text)
+    return line if len(line) <= longest else line[: longest - 3] + "..."
+
+
+def _printable(text: str) -> str:
     line = "".join(char if char.isprintable() else " " for char in text)
-    line = line.encode("ascii", "backslashreplace").decode("ascii")
-    return line if len(line) <= _LONGEST_HEADER else line[: _LONGEST_HEADER - 3] + "..."
-
-
-def _dumps(content: Any, *, ensure_ascii: bool) -> str:
-    return json.dumps(content, ensure_ascii=ensure_ascii, allow_nan=False, separators=(",", ":"))
+    return line.encode("ascii", "backslashreplace").decode("ascii")

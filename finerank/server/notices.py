@@ -1,38 +1,74 @@
-"""What an answer must say beside its scores: documents that failed, fields that had no effect."""
+"""What an answer must say beside its scores: documents that failed, were cut or blank; fields that had no effect."""
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 
-from ..types import Ranking
+from typing_extensions import TypedDict
+
+from ..types import RankedDocument, Ranking
 from .json_response import header_text
 
 ERRORS: Final = "X-Finerank-Errors"
 WARNINGS: Final = "X-Finerank-Warnings"
+TRUNCATED: Final = "X-Finerank-Truncated"
+BLANK: Final = "X-Finerank-Blank"
+MODEL: Final = "X-Finerank-Model"
+FINGERPRINT: Final = "X-Finerank-Fingerprint"
+INSTRUCTION: Final = "X-Finerank-Instruction"
 _MOST_NAMED: Final = 20
+_LONGEST_INSTRUCTION: Final = 500
 
 
-def error_list(ranking: Ranking) -> list[dict[str, Any]]:
+class DocumentError(TypedDict):
+    """Why a document has no score."""
+
+    index: int
+    message: str
+
+
+def error_list(ranking: Ranking) -> list[DocumentError]:
     """Documents without a score, in input order."""
     return [{"index": each.index, "message": each.error} for each in ranking if each.error is not None]
 
 
+def named(names: Sequence[str]) -> str:
+    """A list for a sentence, not too long."""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(name[:50] for name in names[:_MOST_NAMED]) + more
+
+
 def unknown_fields(names: Iterable[str]) -> list[str]:
     """A note for fields that this server does not know."""
-    listed = [name[:50] for name in names]
-    if not listed:
-        return []
-    more = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
-    return [f"unknown fields were ignored: {', '.join(listed[:_MOST_NAMED])}{more}"]
+    listed = list(names)
+    return [f"unknown fields were ignored: {named(listed)}"] if listed else []
+
+
+def idle_fields(names: Iterable[str]) -> list[str]:
+    """A note for fields of the dialect that change nothing here."""
+    listed = list(names)
+    return [f"fields without effect here: {named(listed)}"] if listed else []
 
 
 def notice_headers(ranking: Ranking, notes: Iterable[str]) -> dict[str, str]:
-    """For clients that read only the fields they know."""
-    headers = {}
+    """For clients that read only the fields they know: what the body of a strict dialect has no place for."""
+    facts = ranking.facts
+    headers = {MODEL: header_text(facts.model.name), FINGERPRINT: facts.model.fingerprint}
+    if facts.instruction:
+        headers[INSTRUCTION] = header_text(facts.instruction, _LONGEST_INSTRUCTION)
     failed = [str(each.index) for each in ranking if each.error is not None]
     if failed:
-        more = f" and {len(failed) - _MOST_NAMED} more" if len(failed) > _MOST_NAMED else ""
-        headers[ERRORS] = f"no score for documents {', '.join(failed[:_MOST_NAMED])}{more}"
-    warned = header_text("; ".join(notes))
-    if warned:
-        headers[WARNINGS] = warned
+        headers[ERRORS] = f"no score for documents {named(failed)}"
+    headers |= notes_header(notes)
+    _flag(headers, TRUNCATED, [each for each in ranking if each.is_truncated])
+    _flag(headers, BLANK, [each for each in ranking if each.is_blank])
     return headers
+
+
+def notes_header(notes: Iterable[str]) -> dict[str, str]:
+    warned = header_text("; ".join(notes))
+    return {WARNINGS: warned} if warned else {}
+
+
+def _flag(headers: dict[str, str], name: str, documents: list[RankedDocument]) -> None:
+    if documents:
+        headers[name] = f"documents {named([str(each.index) for each in documents])}"

@@ -99,10 +99,33 @@ async def test_the_effective_instruction_is_told(
 
 
 async def test_unknown_fields_are_told_not_dropped(client: httpx.AsyncClient) -> None:
-    response = await post(client, rank_fields=["text"], max_chunks_per_doc=1)
-    assert response.headers["X-Finerank-Warnings"] == "unknown fields were ignored: rank_fields, max_chunks_per_doc"
+    response = await post(client, colour="red", shape="round")
+    assert response.headers["X-Finerank-Warnings"] == "unknown fields were ignored: colour, shape"
     assert response.json()["warnings"] == [response.headers["X-Finerank-Warnings"]]
     assert response.json()["meta"]["warnings"] == response.json()["warnings"]
+
+
+async def test_fields_of_all_four_providers_are_known(client: httpx.AsyncClient) -> None:
+    """Those of Cohere, SiliconFlow, vLLM and Jina."""
+    idle = {"max_chunks_per_doc": 1, "overlap_tokens": 5, "max_tokens_per_query": 9}
+    response = await post(client, **idle, user="me", priority=0, max_tokens_per_doc=50, use_activation=True)
+    told = "fields without effect here: max_chunks_per_doc, max_tokens_per_query, overlap_tokens"
+    assert sorted(response.headers["X-Finerank-Warnings"]) == sorted(told)
+
+
+async def test_fields_to_rank_by(client: httpx.AsyncClient) -> None:
+    documents = [{"title": "red", "text": "planet mars"}, {"title": "red planet"}]
+    results = (await post(client, documents=documents, rank_fields=["title"])).json()["results"]
+    assert [each["document"] for each in results] == [documents[1], documents[0]]
+
+
+async def test_what_only_vllm_offers(client: httpx.AsyncClient) -> None:
+    parts = {"content": [{"type": "text", "text": "mars"}]}
+    inner = {"instruction": "find planets"}
+    answer = (await post(client, documents=[parts], use_activation=False, chat_template_kwargs=inner)).json()
+    assert answer["results"][0]["relevance_score"] == answer["results"][0]["log_odds"] == -1.0
+    assert answer["results"][0]["document"] == parts
+    assert answer["instruction"] == "find planets"
 
 
 async def test_a_field_name_cannot_break_the_header(client: httpx.AsyncClient) -> None:

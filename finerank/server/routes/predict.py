@@ -3,35 +3,32 @@
 {"data": [query, "doc 1\\ndoc 2", instruction, batch size]} -> {"data": [[documents, best first], [scores]]}
 """
 
-from typing import Any, Final
+from typing import Any, Final, NotRequired
 
 from fastapi import APIRouter
-from starlette.requests import Request
+from pydantic import Field
+from typing_extensions import TypedDict
 
-from ...types import Ranking
-from ..body import json_object, while_connected
-from ..json_response import SafeJSONResponse, present
-from ..notices import error_list, notice_headers, unknown_fields
+from ..dialect import FINERANK
+from ..notices import DocumentError
 from ..problems import bad_request, json_type
-from ..service import RerankCall, RerankService, notes_of
+from ..service import RerankCall, RerankService
+from .asked import Asked
+from .endpoint import DOCUMENTS, QUERY, Answered, Endpoint, plain_router, serve
 
-_GRADIO_FIELDS: Final = frozenset({"data", "fn_index", "session_hash", "event_data", "trigger_id", "api_name"})
 _SHAPE: Final = '"data": [query, "one document a line", instruction, batch size]'
 
 
-def predict_router(service: RerankService) -> APIRouter:
-    router = APIRouter(tags=["gradio"])
+class PredictRequest(Asked):
+    """Gradio's classic call: `data` is query, documents one a line, instruction, batch size; the last two may miss."""
 
-    @router.post("/api/predict", response_class=SafeJSONResponse)
-    async def predict(request: Request) -> SafeJSONResponse:
-        """Documents one a line, best first, and their scores."""
-        body = await json_object(request)
-        call = call_of(body.get("data"))
-        ranking = await while_connected(request, service.rank(call))
-        notes = [*unknown_fields(name for name in body if name not in _GRADIO_FIELDS), *notes_of(call, ranking)]
-        return SafeJSONResponse(_answer_of(ranking, notes), headers=notice_headers(ranking, notes))
+    quiet = frozenset({"fn_index", "session_hash", "event_data", "trigger_id", "api_name"})
 
-    return router
+    # Looked at by hand, for messages that name the entry.
+    data: Any = Field(None, json_schema_extra={"type": "array", "minItems": 2, "maxItems": 4})
+
+    def call(self) -> RerankCall:
+        return call_of(self.data)
 
 
 def call_of(data: Any) -> RerankCall:
@@ -74,16 +71,39 @@ def _batch_size(value: Any) -> int:
     return int(value)
 
 
-def _answer_of(ranking: Ranking, notes: list[str]) -> dict[str, Any]:
-    scored = [each for each in ranking if each.error is None]
-    return present(
-        {
-            "data": [[each.text for each in scored], [each.score for each in scored]],
-            "duration": round(ranking.facts.seconds, 6),
-            "model": ranking.facts.model.name,
-            "fingerprint": ranking.facts.model.fingerprint,
-            "instruction": ranking.facts.instruction,
-            "errors": error_list(ranking) or None,
-            "warnings": notes or None,
-        }
-    )
+class PredictAnswer(TypedDict):
+    data: list[list[str] | list[float]]
+    duration: float
+    model: str
+    fingerprint: str
+    instruction: NotRequired[str]
+    errors: NotRequired[list[DocumentError]]
+    warnings: NotRequired[list[str]]
+
+
+def _answer(asked: PredictRequest, answered: Answered) -> PredictAnswer:
+    facts = answered.facts
+    answer: PredictAnswer = {
+        "data": [[each.text for each in answered.scored], [each.score for each in answered.scored]],
+        "duration": round(facts.seconds, 6),
+        "model": facts.model.name,
+        "fingerprint": facts.model.fingerprint,
+    }
+    if facts.instruction is not None:
+        answer["instruction"] = facts.instruction
+    if answered.errors:
+        answer["errors"] = answered.errors
+    if answered.notes:
+        answer["warnings"] = answered.notes
+    return answer
+
+
+PREDICT: Final = Endpoint(
+    FINERANK, PredictRequest, _answer, PredictAnswer, {"data": [QUERY, "\n".join(DOCUMENTS), "", 8]}
+)
+
+
+def predict_router(service: RerankService) -> APIRouter:
+    router = plain_router("gradio")
+    serve(router, service, PREDICT, "/api/predict")
+    return router

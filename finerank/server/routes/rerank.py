@@ -1,114 +1,159 @@
-"""`POST /v1/rerank` and `/rerank`: what clients of Jina and Cohere send, and a superset of what they expect."""
+"""`POST /v1/rerank` and `/rerank`, without a provider's prefix: one superset for Jina, Cohere v1, vLLM and SiliconFlow.
 
-import uuid
-from typing import Any
+Their requests look alike, so nobody can tell them apart; their clients each find the fields they read. Two others give
+themselves away by a field: TEI asks with `texts`, Mixedbread with `input`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NotRequired
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
+from starlette.responses import Response
+from typing_extensions import TypedDict
 
-from ...types import RankedDocument, Ranking
-from ..body import json_object, while_connected
-from ..json_response import SafeJSONResponse, present
-from ..notices import error_list, notice_headers, unknown_fields
-from ..problems import bad_request
-from ..service import RerankCall, RerankService, notes_of
+from ...types import RankedDocument
+from ..body import json_object
+from ..dialect import FINERANK, speak
+from ..notices import DocumentError
+from ..service import RerankCall, RerankService
+from .asked import Asked, Documents, Query, by_fields, with_content
+from .endpoint import DOCUMENTS, QUERY, Answered, Endpoint, plain_router, post
+from .mixedbread import MIXEDBREAD_RERANK
+from .tei import TEI_RERANK
+from .usage import TokenPair, Usage, new_id, token_pair, usage
+from .vllm import VllmAsked
 
 
-class RerankRequest(BaseModel):
-    """The body. Two names for one thing may both be given only if they agree."""
+class RerankRequest(VllmAsked):
+    """What clients of Jina, Cohere v1, vLLM and SiliconFlow send; the answer has what each of them reads."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
+    idle = VllmAsked.idle | {"max_chunks_per_doc", "overlap_tokens"}
 
-    query: str
-    documents: list[Any] = Field(description='texts, or objects {"text": ...} whose other keys come back untouched')
-    model: str | None = Field(None, description="accepted for other servers' clients; the answer names who answered")
-    top_n: int | None = Field(None, description="keep only the best so many")
-    top_k: int | None = Field(None, description="another name for top_n")
+    query: Query
+    documents: Documents = Field(description='texts, or objects {"text": ...} whose other keys come back untouched')
     return_documents: bool | None = Field(None, description="repeat the documents in the answer; default true")
-    instruction: str | None = Field(None, description='what "relevant" means, in a sentence')
-    instruct: str | None = Field(None, description="another name for instruction")
-    preset: str | None = Field(None, description="a named instruction instead of one of your own")
-    min_score: float | None = Field(None, description="keep only documents of at least this probability, 0 to 1")
-    batch_size: int | None = Field(None, description="most documents in one batch; default and 0: automatic")
+    rank_fields: list[str] | None = Field(None, description="fields of object documents to rank by, in this order")
 
     def call(self) -> RerankCall:
-        """Raises ProblemError where two names for one thing disagree."""
-        return RerankCall(
-            query=self.query,
-            documents=self.documents,
-            model=self.model,
-            top_n=_one_of(top_n=self.top_n, top_k=self.top_k),
-            instruction=_one_of(instruction=self.instruction, instruct=self.instruct),
-            preset=self.preset,
-            min_score=self.min_score,
-            batch_size=self.batch_size if self.batch_size is not None else 0,
-        )
+        documents = with_content(by_fields(self.documents, self.rank_fields))
+        return self.rerank_call(self.query, documents, max_document_tokens=self.document_limit())
+
+    def wanted_top_n(self) -> int | None:
+        """Here 0 is nobody's word for all; it is refused, as by Cohere and SiliconFlow."""
+        return Asked.wanted_top_n(self)
+
+
+class RerankResult(TypedDict):
+    index: int
+    relevance_score: float
+    document: NotRequired[dict[str, Any]]
+    log_odds: float
+    num_tokens: int
+    is_truncated: bool
+    is_blank: bool
+    window: NotRequired[list[int]]
+
+
+class ApiVersion(TypedDict):
+    version: str
+
+
+class RerankMeta(TypedDict):
+    api_version: ApiVersion
+    tokens: TokenPair
+    warnings: NotRequired[list[str]]
+
+
+class RerankAnswer(TypedDict):
+    id: str
+    object: str
+    model: str
+    results: list[RerankResult]
+    errors: NotRequired[list[DocumentError]]
+    usage: Usage
+    tokens: TokenPair
+    meta: RerankMeta
+    computed_tokens: int
+    fingerprint: str
+    instruction: NotRequired[str]
+    seconds: float
+    warnings: NotRequired[list[str]]
+
+
+def _answer(asked: RerankRequest, answered: Answered) -> RerankAnswer:
+    facts = answered.facts
+    tokens = token_pair(answered)
+    answer: RerankAnswer = {
+        "id": f"rerank-{new_id()}",
+        "object": "list",
+        "model": answered.model,
+        "results": [_result(asked, each) for each in answered.scored],
+        "usage": usage(answered),
+        "tokens": tokens,
+        "meta": {"api_version": {"version": "1"}, "tokens": tokens},
+        "computed_tokens": facts.usage.computed_tokens,
+        "fingerprint": facts.model.fingerprint,
+        "seconds": round(facts.seconds, 6),
+    }
+    if facts.instruction is not None:
+        answer["instruction"] = facts.instruction
+    if answered.errors:
+        answer["errors"] = answered.errors
+    if answered.notes:
+        answer["warnings"] = answer["meta"]["warnings"] = answered.notes
+    return answer
+
+
+def _result(asked: RerankRequest, document: RankedDocument) -> RerankResult:
+    result: RerankResult = {
+        "index": document.index,
+        "relevance_score": document.score if asked.use_activation is not False else document.log_odds,
+        "log_odds": document.log_odds,
+        "num_tokens": document.num_tokens,
+        "is_truncated": document.is_truncated,
+        "is_blank": document.is_blank,
+    }
+    if asked.return_documents is not False:
+        given = asked.documents[document.index]
+        result["document"] = {"text": given} if isinstance(given, str) else given
+    if document.window is not None:
+        result["window"] = list(document.window)
+    return result
+
+
+RERANK: Final = Endpoint(
+    FINERANK, RerankRequest, _answer, RerankAnswer, {"query": QUERY, "documents": DOCUMENTS, "top_n": 1}
+)
 
 
 def rerank_router(service: RerankService) -> APIRouter:
-    router = APIRouter(tags=["rerank"])
-    schema = {"application/json": {"schema": RerankRequest.model_json_schema()}}
-    described = {"requestBody": {"required": True, "content": schema}}
-
-    @router.post("/v1/rerank", openapi_extra=described, response_class=SafeJSONResponse)
-    @router.post("/rerank", openapi_extra=described, response_class=SafeJSONResponse)
-    async def rerank(request: Request) -> SafeJSONResponse:
-        """Documents by how well they answer the query, best first."""
-        asked = RerankRequest.model_validate(await json_object(request))
-        call = asked.call()
-        ranking = await while_connected(request, service.rank(call))
-        notes = [*unknown_fields(asked.model_extra or {}), *notes_of(call, ranking)]
-        answer = answer_of(ranking, notes, has_documents=asked.return_documents is not False)
-        return SafeJSONResponse(answer, headers=notice_headers(ranking, notes))
-
+    router = plain_router("rerank")
+    _serve_any(router, service, RERANK, "/v1/rerank", "/rerank", "/reranking")
     return router
 
 
-def answer_of(ranking: Ranking, notes: list[str], *, has_documents: bool) -> dict[str, Any]:
-    """The body of the answer; documents without a score are in `errors` instead of `results`."""
-    facts = ranking.facts
-    tokens = {"input_tokens": facts.usage.prompt_tokens, "output_tokens": 0}
-    return present(
-        {
-            "id": f"rerank-{uuid.uuid4().hex}",
-            "object": "list",
-            "model": facts.model.name,
-            "results": [_result(each, has_documents) for each in ranking if each.error is None],
-            "errors": error_list(ranking) or None,
-            "usage": {"prompt_tokens": facts.usage.prompt_tokens, "total_tokens": facts.usage.prompt_tokens},
-            "tokens": tokens,
-            "meta": present({"api_version": {"version": "1"}, "tokens": tokens, "warnings": notes or None}),
-            "computed_tokens": facts.usage.computed_tokens,
-            "fingerprint": facts.model.fingerprint,
-            "instruction": facts.instruction,
-            "seconds": round(facts.seconds, 6),
-            "warnings": notes or None,
-        }
-    )
+def reranking_router(service: RerankService) -> APIRouter:
+    """Mixedbread's path, which is llama.cpp's too; Mixedbread's dialect unless the body says otherwise."""
+    router = plain_router("Mixedbread")
+    _serve_any(router, service, MIXEDBREAD_RERANK, "/v1/reranking")
+    return router
 
 
-def _result(document: RankedDocument, has_document: bool) -> dict[str, Any]:
-    given = {"text": document.document} if isinstance(document.document, str) else document.document
-    return present(
-        {
-            "index": document.index,
-            "relevance_score": document.score,
-            "document": given if has_document else None,
-            "log_odds": document.log_odds,
-            "num_tokens": document.num_tokens,
-            "is_truncated": document.is_truncated,
-            "is_blank": document.is_blank,
-            "window": document.window,
-        }
-    )
+def _serve_any(router: APIRouter, service: RerankService, default: Endpoint[Any], *paths: str) -> None:
+    async def rerank(request: Request) -> Response:
+        body = await json_object(request)
+        endpoint = _endpoint_of(body, default)
+        if endpoint is not default:
+            speak(request, endpoint.dialect)
+        return await endpoint.respond(request, service, body)
+
+    for path in paths:
+        post(router, path, rerank, default)
 
 
-def _one_of(**names: Any) -> Any:
-    """The value under whichever name it was given."""
-    given = {name: value for name, value in names.items() if value is not None}
-    values = list(given.values())
-    if any(value != values[0] for value in values):
-        said = " and ".join(f"{name} ({value!r})" if isinstance(value, int) else name for name, value in given.items())
-        raise bad_request(f"{said} are two names for one thing and differ; give one of them", next(iter(given)))
-    return values[0] if values else None
+def _endpoint_of(body: Mapping[str, Any], default: Endpoint[Any]) -> Endpoint[Any]:
+    if "documents" in body:
+        return RERANK
+    return TEI_RERANK if "texts" in body else MIXEDBREAD_RERANK if "input" in body else default
