@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import platform
+import random
 import socket
 import statistics
 import subprocess
@@ -23,12 +24,16 @@ from typing import Any
 
 import finerank
 from benchmarks.http_load import connections, drive
+from benchmarks.workloads import WORDS
+
+GPU_BATCH_TOKENS = 32_768
+"""The default on a GPU: where a model is fast enough for the server to matter."""
 
 NAMES = ("bare FastAPI", "finerank", "finerank, result cache on")
 
 
 def bare_app() -> Any:
-    """The same request and about the same answer, without anything in between."""
+    """The same request and an answer of the same fields, without anything in between."""
     from fastapi import FastAPI
     from pydantic import BaseModel
 
@@ -42,10 +47,31 @@ def bare_app() -> Any:
     @app.post("/v1/rerank")
     async def rerank(request: Request) -> dict[str, Any]:
         results = [
-            {"index": index, "relevance_score": 0.5, "document": {"text": text}}
+            {
+                "index": index,
+                "relevance_score": 0.5651278495788574,
+                "log_odds": 0.2619999945163727,
+                "num_tokens": len(text),
+                "is_truncated": False,
+                "is_blank": False,
+                "document": {"text": text},
+            }
             for index, text in enumerate(request.documents)
         ]
-        return {"id": "bare", "results": results, "usage": {"total_tokens": 100}}
+        tokens = {"input_tokens": 1000, "output_tokens": 0}
+        return {
+            "id": "rerank-0123456789abcdef",
+            "object": "list",
+            "model": "instant",
+            "results": results,
+            "usage": {"prompt_tokens": 1000, "total_tokens": 1000},
+            "tokens": tokens,
+            "meta": {"api_version": {"version": "1"}, "tokens": tokens},
+            "computed_tokens": 1000,
+            "fingerprint": "0" * 16,
+            "seconds": 0.001,
+            "instruction": "rank",
+        }
 
     return app
 
@@ -73,7 +99,9 @@ def finerank_app(result_cache: str) -> Any:
         def compute(self, pairs: Sequence[EncodedPair]) -> BatchResult:
             return BatchResult(np.array([pair.payload / 1000 for pair in pairs], dtype=np.float32), 1)
 
-    return create_app(Settings(result_cache=result_cache), Reranker.from_model(InstantModel()))
+    return create_app(
+        Settings(result_cache=result_cache), Reranker.from_model(InstantModel(), batch_tokens=GPU_BATCH_TOKENS)
+    )
 
 
 def serve(name: str) -> None:
@@ -124,17 +152,14 @@ def wait_for(port: int) -> None:
 
 
 def bodies(count: int, turn: int) -> list[bytes]:
-    """Requests of 10 documents of some 40 words, all different."""
-    words = "the pressure sensor of the hydraulic unit reports a fault when its cable is loose ".split()
-    return [
-        json.dumps(
-            {
-                "query": f"alarm E{number} of turn {turn}",
-                "documents": [f"document {position} of {number}: " + " ".join(words * 3) for position in range(10)],
-            }
-        ).encode()
-        for number in range(count)
-    ]
+    """Requests of 10 documents of 40 to 160 words, no two alike."""
+    chosen = random.Random(turn)
+
+    def text(low: int, high: int) -> str:
+        return " ".join(chosen.choices(WORDS, k=chosen.randint(low, high)))
+
+    requests = ({"query": text(5, 12), "documents": [text(40, 160) for _ in range(10)]} for _ in range(count))
+    return [json.dumps(request).encode() for request in requests]
 
 
 async def measure(ports: dict[str, int], turns: int, requests: int, callers: int) -> dict[str, list[float]]:

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from .engine.job import Job
 from .engine.result_cache import CachedScore, ResultCache
 from .errors import InputError, TooLongError
 from .models.base import EncodedPair
 from .ranking import order, select
-from .scores import probability
+from .scores import sigmoid
 from .texts import Window, check_text
 from .types import AnswerFacts, Document, ModelInfo, RankedDocument, Ranking, Usage
 
@@ -41,13 +39,19 @@ class Work:
         """The pair of a document that stands at the indices `owners`, or the pairs of its windows."""
         for owner in owners:
             self.whole[owner] = whole
-        pairs = [whole] if windows is None else windows[1]
-        self.windows += [None] if windows is None else windows[0]
-        self.pairs += pairs
-        self.owners += [owners] * len(pairs)
+        if windows is None:
+            self.windows.append(None)
+            self.pairs.append(whole)
+            self.owners.append(owners)
+        else:
+            self.windows += windows[0]
+            self.pairs += windows[1]
+            self.owners += [owners] * len(windows[1])
 
     def text_of(self, document: Any, index: int) -> str | None:
         """The text to rank, or None and an error."""
+        if type(document) is str and document.isascii():  # nothing to check; asking for a Mapping first is slow
+            return document
         try:
             if isinstance(document, Mapping):
                 if "text" not in document:
@@ -72,23 +76,29 @@ class Work:
 
     def prompt_tokens(self) -> int:
         """Tokens of all prompts as if each document had been run alone."""
-        computed = sum(pair.prompt_tokens * len(owners) for pair, owners in zip(self.pairs, self.owners, strict=True))
-        return computed + sum(score.prompt_tokens for score in self.known.values())
+        total = 0
+        for pair, owners in zip(self.pairs, self.owners, strict=True):
+            total += (pair.own_tokens + pair.shared_tokens) * len(owners)
+        for score in self.known.values():
+            total += score.prompt_tokens
+        return total
 
     def best(self, job: Job) -> tuple[dict[int, float], dict[int, Window | None], dict[int, str]]:
         """(log-odds, window, error) of each document. A failed window fails its document: its score is unknown."""
         log_odds = {owner: score.log_odds for owner, score in self.known.items()}
         windows: dict[int, Window | None] = {owner: score.window for owner, score in self.known.items()}
         errors = dict(self.errors)
-        for owners, window, value, position in zip(
-            self.owners, self.windows, job.log_odds.tolist(), range(len(self.pairs)), strict=True
-        ):
+        for owners, window, value in zip(self.owners, self.windows, job.log_odds, strict=True):
             for owner in owners:
-                if position in job.errors:
-                    errors.setdefault(owner, job.errors[position])
-                elif owner not in log_odds or value > log_odds[owner]:
+                # NaN is a failure, dealt with below: it compares false.
+                if owner not in log_odds or value > log_odds[owner]:
                     log_odds[owner], windows[owner] = value, window
-        return {owner: value for owner, value in log_odds.items() if owner not in errors}, windows, errors
+        for position, error in job.errors.items():
+            for owner in self.owners[position]:
+                errors.setdefault(owner, error)
+        for owner in errors:
+            log_odds.pop(owner, None)
+        return log_odds, windows, errors
 
 
 @dataclass(slots=True)
@@ -133,28 +143,26 @@ class Call:
 
     def _judged(self, job: Job) -> list[RankedDocument]:
         log_odds, windows, errors = self.work.best(job)
-        values = np.array([log_odds.get(index, math.nan) for index in range(len(self.documents))], dtype=np.float32)
-        scores = probability(values).tolist()
+        whole, known = self.work.whole, self.work.known
         judged = []
-        for index, (document, text, value, score) in enumerate(
-            zip(self.documents, self.texts, values.tolist(), scores, strict=True)
-        ):
-            window = windows.get(index)
-            num_tokens, is_truncated = self._length(index, window)
-            is_blank = text is not None and (not text or text.isspace())
-            error = errors.get(index) if errors else None
+        for index, (document, text) in enumerate(zip(self.documents, self.texts, strict=True)):
+            value, window = log_odds.get(index, math.nan), windows.get(index)
+            read = whole[index] if index in whole else known.get(index)
             judged.append(
-                RankedDocument(index, document, score, value, num_tokens, is_truncated, is_blank, window, error)
+                RankedDocument(
+                    index,
+                    document,
+                    sigmoid(value),
+                    value,
+                    num_tokens=read.num_tokens if read else 0,
+                    # A document read in windows is read to its end.
+                    is_truncated=read is not None and read.is_truncated and window is None,
+                    is_blank=text is not None and (not text or text.isspace()),
+                    window=window,
+                    error=errors.get(index),
+                )
             )
         return judged
-
-    def _length(self, index: int, window: Window | None) -> tuple[int, bool]:
-        """Tokens of a document, and whether its end was not read."""
-        known = self.work.known.get(index)
-        if known is not None:
-            return known.num_tokens, known.is_truncated
-        whole = self.work.whole.get(index)
-        return (0, False) if whole is None else (whole.num_tokens, whole.is_truncated and window is None)
 
     def _facts(self, job: Job, judged: Sequence[RankedDocument]) -> AnswerFacts:
         warned: tuple[str, ...] = ()

@@ -384,7 +384,7 @@ class Reranker:
         return spans, self._model.encode(query, [text[start:end] for start, end in spans], instruction)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reading:
     """How the texts of a call are to be read; the fields are those of `rank`."""
 

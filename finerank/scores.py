@@ -7,6 +7,7 @@
 A score is always a number in [0, 1] and log_odds orders what the score can no longer tell apart.
 """
 
+import math
 from typing import Final
 
 import numpy as np
@@ -14,8 +15,18 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
+_SMALLEST_EXPONENT: Final = -745.0
+"""exp of less is 0 in double precision."""
 _CLOSEST_TO_CERTAIN: Final = 2.0**-24
 """Half a step of fp32 below 1: keeps the log-odds of identical vectors finite (at 16.6)."""
+
+
+def sigmoid(log_odds: float) -> float:
+    """Of one number, as `probability`, in double precision; without numpy, which costs more than a few numbers do."""
+    if log_odds < 0.0:
+        power = math.exp(max(log_odds, _SMALLEST_EXPONENT))
+        return power / (1.0 + power)
+    return 1.0 / (1.0 + math.exp(-log_odds))
 
 
 def probability(log_odds: FloatArray) -> FloatArray:

@@ -12,6 +12,8 @@ def check_text(text: object, what: str) -> str:
     """`text` itself if it is a valid Unicode string. Raises InputError that names `what` if not."""
     if not isinstance(text, str):
         raise InputError(f"{what} must be a string, not {type(text).__name__}")
+    if text.isascii():
+        return text
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

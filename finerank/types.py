@@ -15,7 +15,7 @@ LongDocuments: TypeAlias = Literal["truncate", "chunk"]
 SelfTestMode: TypeAlias = Literal["off", "warn", "require"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, see RankedDocument
 class Usage:
     """What a call cost, in tokens.
 
@@ -35,7 +35,7 @@ class Usage:
         return max(0, self.prompt_tokens - self.computed_tokens)
 
 
-@dataclass(slots=True)  # not frozen: that makes it four times as slow to build
+@dataclass(slots=True)  # not frozen: that makes it four times as slow to build, which a server feels
 class RankedDocument:
     """One document with the model's opinion of it.
 
@@ -87,7 +87,7 @@ class ModelInfo:
     is_default: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, see RankedDocument
 class AnswerFacts:
     """What is true of a whole answer: who gave it, to which instruction, at what cost, with which reservations.
 

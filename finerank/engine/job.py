@@ -1,18 +1,20 @@
 """The state of one call in the engine."""
 
 import logging
+import math
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from typing import TypeAlias
 
-import numpy as np
-
 from ..models.base import EncodedPair
-from ..scores import FloatArray
 
 _log = logging.getLogger(__name__)
+
+_settling = threading.Lock()
+"""One for all jobs: it is held for a moment only, and a lock for each costs more to make than to share."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -20,7 +22,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 class Job:
     """Pairs of one caller, and what is known of them so far.
 
-    log_odds: (N,) in the caller's order, NaN until computed.   errors: index -> why that pair has none.
+    log_odds: in the caller's order, NaN until computed.   errors: index -> why that pair has none.
     max_pairs: at most so many of this job's pairs in one batch, 0 = no limit.
     num_tokens: of all its pairs, their prefixes not counted.   waiting_tokens: of those that have not started.
     submitted_at, started_at: monotonic seconds; of its arrival and of its first pair, None before.
@@ -35,14 +37,16 @@ class Job:
         self.pairs = pairs
         self.max_pairs = max_pairs
         self.on_progress = on_progress
-        self.log_odds: FloatArray = np.full(len(pairs), np.nan, dtype=np.float32)
+        self.log_odds = [math.nan] * len(pairs)
         self.errors: dict[int, str] = {}
         self.computed_tokens = 0.0
         self.num_tokens = self.waiting_tokens = sum(pair.own_tokens for pair in pairs)
         self.submitted_at = time.monotonic()
         self.started_at: float | None = None
-        self.future: Future[Job] = Future()
         self.is_over = False
+        self._outcome: Exception | None = None
+        self._is_settled = False
+        self._callbacks: list[Callable[[], None]] = []
         # Longest first: pairs of like length share batches, and a batch that does not fit fails early.
         self._waiting = sorted(range(len(pairs)), key=lambda index: pairs[index].own_tokens)
         self._num_open = len(pairs)
@@ -66,6 +70,35 @@ class Job:
         self.waiting_tokens -= self.pairs[index].own_tokens
         return index
 
+    @property
+    def future(self) -> "Future[Job]":
+        """Made on demand: most callers wait in an event loop and need none."""
+        future: Future[Job] = Future()
+
+        def pass_on() -> None:
+            with suppress(InvalidStateError):  # its owner may have cancelled it
+                if self._outcome is not None:
+                    future.set_exception(self._outcome)
+                else:
+                    future.set_result(self)
+
+        self.when_over(pass_on)
+        return future
+
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Calls back once, in whichever thread the call ends; at once if it has ended."""
+        with _settling:
+            if not self._is_settled:
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    def result(self) -> "Job":
+        """This job once it is over. Raises what failed it."""
+        if self._outcome is not None:
+            raise self._outcome
+        return self
+
     def settle(self, index: int, log_odds: float, error: str | None = None) -> None:
         """Records the outcome of one pair, and of the job when it was the last."""
         self.log_odds[index] = log_odds
@@ -75,20 +108,30 @@ class Job:
         if self.on_progress is not None:
             self._tell_progress(self.on_progress)
         if self._num_open == 0:
-            self.is_over = True
-            with suppress(InvalidStateError):  # cancelled meanwhile: nobody waits
-                self.future.set_result(self)
+            self._end(None)
+
+    def finish(self) -> None:
+        """There was nothing to compute."""
+        self._end(None)
 
     def fail(self, error: Exception) -> None:
         """The whole call has failed; pairs that have not started will not."""
-        self.is_over = True
-        with suppress(InvalidStateError):
-            self.future.set_exception(error)
+        self._end(error)
 
     def cancel(self) -> None:
         """Nobody waits any more: pairs that have not started will not."""
-        self.is_over = True
-        self.future.cancel()
+        self._end(CancelledError())
+
+    def _end(self, outcome: Exception | None) -> None:
+        """The first end counts."""
+        with _settling:
+            if self._is_settled:
+                return
+            self.is_over = self._is_settled = True
+            self._outcome = outcome
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
 
     def _tell_progress(self, on_progress: Progress) -> None:
         try:

@@ -43,7 +43,7 @@ class Engine:
         """Queues a call; its `future` resolves to the job. Raises EngineError if the engine is closed."""
         job = Job(pairs, max_pairs=max_pairs, on_progress=on_progress)
         if not pairs:
-            job.future.set_result(job)
+            job.finish()
             return job
         with self._changed:
             if self._is_closed:
@@ -119,8 +119,9 @@ class Engine:
             self._tell(batch, 0, started, lent_before, waits, is_failed=True)
             self._compute_again(batch, error)
             return
+        share = result.computed_tokens / len(batch.members)
         for job, _ in batch.members:
-            job.computed_tokens += result.computed_tokens / len(batch.members)
+            job.computed_tokens += share
         self._settle(batch, result.log_odds.tolist(), result.errors)
         self._tell(batch, result.computed_tokens, started, lent_before, waits)
 

@@ -23,6 +23,7 @@ class Batch:
 
     members: list[tuple[Job, int]] = field(default_factory=list)
     num_tokens: int = 0
+    _jobs: list[Job] | None = None
 
     @property
     def pairs(self) -> list[EncodedPair]:
@@ -30,8 +31,10 @@ class Batch:
 
     @property
     def jobs(self) -> list[Job]:
-        """Each once, in order."""
-        return list(dict.fromkeys(job for job, _ in self.members))
+        """Each once, in order; of a batch that is filled."""
+        if self._jobs is None:
+            self._jobs = list(dict.fromkeys([job for job, _ in self.members]))
+        return self._jobs
 
     def halves(self) -> tuple["Batch", "Batch"]:
         middle = len(self.members) // 2

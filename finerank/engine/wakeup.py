@@ -4,7 +4,7 @@ import asyncio
 import threading
 import weakref
 from collections import deque
-from concurrent.futures import Future
+from functools import partial
 
 from .job import Job
 
@@ -13,19 +13,16 @@ _wakeups: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Wakeup]" = weak
 
 
 async def finished(job: Job) -> Job:
-    """`job` when it is done. Raises what failed it. Whoever stops waiting cancels it."""
-    future: Future[Job] = job.future
-    if not future.done():
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-        wakeup = _wakeup_of(loop)
-        future.add_done_callback(lambda _: wakeup.wake(waiter))
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            job.cancel()
-            raise
-    return future.result()
+    """`job` when it is over. Raises what failed it. Whoever stops waiting cancels it."""
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+    job.when_over(partial(_wakeup_of(loop).wake, waiter))
+    try:
+        await waiter
+    except asyncio.CancelledError:
+        job.cancel()
+        raise
+    return job.result()
 
 
 class _Wakeup:

@@ -5,7 +5,7 @@ A refusal costs a caller a second; a queue without an end costs everybody minute
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -101,9 +101,9 @@ def estimated_tokens(documents: Sequence[Document], max_tokens: int) -> int:
     """Tokens to compute for documents of at most so many tokens each; more likely too many than too few."""
     total = 0
     for document in documents:
-        text = document.get("text", "") if isinstance(document, Mapping) else document
-        length = len(text) if isinstance(text, str) else 0
-        if length and not text.isascii():
-            length = len(text.encode("utf-8", "replace"))
-        total += min(length // _BYTES_A_TOKEN, max_tokens) + _PROMPT_TOKENS
+        text = document.get("text") if isinstance(document, dict) else document
+        if isinstance(text, str):
+            num_bytes = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+            total += min(num_bytes // _BYTES_A_TOKEN, max_tokens)
+        total += _PROMPT_TOKENS
     return total

@@ -4,13 +4,14 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .. import __version__
 from ..settings import Settings
@@ -33,6 +34,22 @@ if TYPE_CHECKING:
     from ..reranker import Reranker
 
 
+class LayeredApp(FastAPI):
+    """Its layers stand before all of FastAPI's: a request to the API need not pass what is there for the page."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._outermost: ASGIApp = super().__call__
+
+    def add_layer(self, layer: Callable[..., ASGIApp], **options: Any) -> None:
+        """Around all that were added before."""
+        self._outermost = layer(self._outermost, **options)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await self._outermost(scope, receive, send)
+
+
 def create_app(settings: Settings, reranker: "Reranker | None" = None) -> FastAPI:
     """An application that answers with `reranker`, or loads the settings' models while it already answers /health.
 
@@ -46,7 +63,7 @@ def create_app(settings: Settings, reranker: "Reranker | None" = None) -> FastAP
     tracer = None if settings.trace_endpoint is None else open_tracer(settings.trace_endpoint)
     service = RerankService(ModelPool(settings, reranker), settings)
     lifespan = _lifespan(service, tracer)
-    app = FastAPI(title="finerank", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = LayeredApp(title="finerank", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     app.state.drain = Drain()
     app.state.metrics = Metrics(service, app.state.drain)
@@ -54,30 +71,30 @@ def create_app(settings: Settings, reranker: "Reranker | None" = None) -> FastAP
     for _, router in routers:
         app.include_router(router)
     dialects = DialectTable(_dialects(routers), prefixes())
-    for kind in ANSWERED:
+    for kind in (*ANSWERED, Exception):
         app.add_exception_handler(kind, _answer_with(dialects))
-    app.add_middleware(Shortcut, handlers=_handlers(router for _, router in routers), dialects=dialects)
+    app.add_layer(Shortcut, handlers=_handlers(router for _, router in routers), dialects=dialects)
     methods = _methods(router for _, router in routers)
     paths = ApiPaths(_described(router for _, router in routers))
     app.add_middleware(PathHints, paths=methods, dialects=dialects)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, dialects=dialects)
+    app.add_layer(BodyLimit, max_bytes=settings.max_body_bytes, dialects=dialects)
     _guard(app, settings, keys, dialects, paths)
     _observe(app, settings, tracer, dialects, paths)
     app.state.end_streams = mount_page(app, service)
     return app
 
 
-def _guard(app: FastAPI, settings: Settings, keys: KeyRing, dialects: DialectTable, paths: ApiPaths) -> None:
+def _guard(app: LayeredApp, settings: Settings, keys: KeyRing, dialects: DialectTable, paths: ApiPaths) -> None:
     """Keys, their limits, and whose web pages may call."""
     quota = None
     if settings.key_requests_per_minute is not None or settings.key_tokens_per_minute is not None:
         quota = Quota(settings.key_requests_per_minute, settings.key_tokens_per_minute)
         app.state.service.observers.append(quota)
     origins = OriginRule(settings.cors_origins, settings.host)
-    app.add_middleware(Doorkeeper, dialects=dialects, paths=paths, keys=keys, quota=quota, origins=origins)
+    app.add_layer(Doorkeeper, dialects=dialects, paths=paths, keys=keys, quota=quota, origins=origins)
     if settings.cors_origins:
         # Before the keys: a browser's question whether it may ask carries none.
-        app.add_middleware(
+        app.add_layer(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["*"],
@@ -86,7 +103,9 @@ def _guard(app: FastAPI, settings: Settings, keys: KeyRing, dialects: DialectTab
         )
 
 
-def _observe(app: FastAPI, settings: Settings, tracer: Tracer | None, dialects: DialectTable, paths: ApiPaths) -> None:
+def _observe(
+    app: LayeredApp, settings: Settings, tracer: Tracer | None, dialects: DialectTable, paths: ApiPaths
+) -> None:
     """Figures, logs and traces, in the outermost layer."""
     service: RerankService = app.state.service
     metrics: Metrics = app.state.metrics
@@ -96,7 +115,7 @@ def _observe(app: FastAPI, settings: Settings, tracer: Tracer | None, dialects: 
     witnesses: list[Witness] = [metrics, log]
     if tracer is not None:
         witnesses.insert(0, tracer)  # the log names the trace
-    app.add_middleware(Watch, dialects=dialects, paths=paths, drain=app.state.drain, witnesses=witnesses)
+    app.add_layer(Watch, dialects=dialects, paths=paths, drain=app.state.drain, witnesses=witnesses)
 
 
 def _lifespan(service: RerankService, tracer: Tracer | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

@@ -6,12 +6,12 @@ from typing import Any, Final, NoReturn
 
 from starlette.requests import Request
 
-from .problems import bad_request, json_type
+from .problems import Problem, ProblemError, bad_request, json_type
 
 
 async def json_object(request: Request) -> dict[str, Any]:
     """The body. Raises ProblemError (400) that says where it is not JSON, or what it is instead of an object."""
-    body = await request.body()
+    body = await _read(request)
     try:
         parsed = _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except UnicodeDecodeError as error:
@@ -25,6 +25,18 @@ async def json_object(request: Request) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise bad_request(f"the body must be a JSON object, not {json_type(parsed)}")
     return parsed
+
+
+async def _read(request: Request) -> bytes:
+    """Most bodies come in one piece, which need not go through a stream."""
+    pieces: list[bytes] = []
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ProblemError(Problem(499, "client_closed_request", "the client hung up"))
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _refuse_constant(name: str) -> NoReturn:

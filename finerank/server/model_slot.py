@@ -7,8 +7,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -117,19 +116,17 @@ class ModelSlot:
             return self.change is not None and self.change.error is None
         return self.failure is None
 
-    @contextmanager
-    def use(self) -> "Iterator[Reranker]":
-        """The reranker, kept open until the block ends even if another one takes its place."""
-        held = self._held
-        if held is None:
+    def use(self) -> "_Use":
+        """`with slot.use() as reranker`: it is kept open until the block ends, even if another one takes its place."""
+        if self._held is None:
             raise NotReadyError(self.why_not())
-        held.num_calls += 1
         self.used_at = time.monotonic()
-        try:
-            yield held.reranker
-        finally:
-            held.num_calls -= 1
-            self._close_if_unused(held)
+        return _Use(self, self._held)
+
+    def release(self, held: _Held) -> None:
+        """A call that used it has ended."""
+        held.num_calls -= 1
+        self._close_if_unused(held)
 
     async def load(self) -> None:
         """Loads the model of the settings. What goes wrong is kept in `failure`."""
@@ -210,6 +207,23 @@ class ModelSlot:
         if self.failure is not None:
             return f"{self.wanted} could not be loaded: {self.failure}"
         return f"{self.wanted} is still being loaded; try again in a few seconds"
+
+
+class _Use:
+    """A call that uses a reranker. A class, since a generator costs every request twice as much."""
+
+    __slots__ = ("_held", "_slot")
+
+    def __init__(self, slot: ModelSlot, held: _Held) -> None:
+        self._slot = slot
+        self._held = held
+
+    def __enter__(self) -> "Reranker":
+        self._held.num_calls += 1
+        return self._held.reranker
+
+    def __exit__(self, *_: object) -> None:
+        self._slot.release(self._held)
 
 
 def load_reranker(settings: Settings) -> "Reranker":

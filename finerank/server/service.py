@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Work: TypeAlias = "Callable[[Reranker], Awaitable[Ranking]]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Origin:
     """Where a call came from.
 
@@ -35,7 +35,7 @@ class Origin:
     timeout_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Call:
     """What all calls have. The fields mean what they mean in `Reranker.rank`.
 
@@ -59,7 +59,7 @@ class Call:
         return resolve_instruction(given if given.strip() else None, self.preset)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RerankCall(Call):
     """One query and the documents to order."""
 
@@ -69,7 +69,7 @@ class RerankCall(Call):
     min_score: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ScoreCall(Call):
     """Pairs (query, document) to judge, answered in input order."""
 

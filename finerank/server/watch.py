@@ -7,8 +7,8 @@ each layer of its own would cost every request.
 import asyncio
 import contextvars
 import logging
+import random
 import re
-import secrets
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +31,8 @@ _ID: Final = re.compile(rb"[\w.:/+=@~-]{1,128}", re.ASCII)
 _OPEN: Final = ("/health", "/ready", "/live", "/ping", "/metrics")
 """Ends of the paths that load balancers and monitors ask."""
 _CLIENT_CLOSED: Final = 499
+_ids: Final = random.Random()
+"""Seeded by the system once: ids must differ, not be secret, and each question to the system costs 20 µs."""
 _RETRY: Final = {"Retry-After": "5"}
 _STOPPING: Final = Problem(503, "not_ready", "this server is stopping", headers=_RETRY)
 _STOPPED: Final = Problem(503, "not_ready", "this server stopped before the request was done", headers=_RETRY)
@@ -163,6 +165,8 @@ class Watch:
                 raise
             await self.dialects.answer(scope, _STOPPED)(scope, receive, send)
         except Exception as error:
+            if facts.status and PROBLEM in scope.get("state", {}):
+                return  # FastAPI raises what it has answered again
             answer = self.dialects.answer(scope, problem_of(error))
             if not facts.status:
                 await answer(scope, receive, send)
@@ -189,7 +193,7 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == REQUEST_ID and _ID.fullmatch(value):
             return str(value, "ascii")
-    return secrets.token_hex(8)
+    return f"{_ids.getrandbits(64):016x}"
 
 
 def _first_part(path: str) -> str:
