@@ -152,9 +152,14 @@ def _dialects(routers: Iterable[tuple[Dialect, APIRouter]]) -> Mapping[str, Dial
 
 
 def _handlers(routers: Iterable[APIRouter]) -> dict[tuple[str, str], Handler]:
-    """Functions of the routes that FastAPI adds nothing to."""
+    """Functions of the API's routes that FastAPI adds nothing to; what a browser shows needs the page's layers."""
     routes = [route for router in routers for route in router.routes if isinstance(route, PlainRoute)]
-    return {(method, route.path): route.endpoint for route in routes for method in route.methods or ()}
+    return {
+        (method, route.path): route.endpoint
+        for route in routes
+        if route.include_in_schema
+        for method in route.methods or ()
+    }
 
 
 def _methods(routers: Iterable[APIRouter]) -> dict[str, str]:
