@@ -22,7 +22,7 @@ from .keys import KeyRing, Quota, key_ring
 from .logs import RequestLog
 from .metrics import Metrics
 from .model_pool import ModelPool
-from .notices import ERRORS, WARNINGS
+from .notices import NOTICES
 from .routes import api_routers, prefixes
 from .routes.endpoint import PlainRoute
 from .service import RerankService
@@ -99,7 +99,7 @@ def _guard(app: LayeredApp, settings: Settings, keys: KeyRing, dialects: Dialect
             allow_origins=settings.cors_origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["X-Request-Id", "Retry-After", ERRORS, WARNINGS],
+            expose_headers=["X-Request-Id", "Retry-After", *NOTICES],
         )
 
 

@@ -15,6 +15,7 @@ BLANK: Final = "X-Finerank-Blank"
 MODEL: Final = "X-Finerank-Model"
 FINGERPRINT: Final = "X-Finerank-Fingerprint"
 INSTRUCTION: Final = "X-Finerank-Instruction"
+NOTICES: Final = (ERRORS, WARNINGS, TRUNCATED, BLANK, MODEL, FINGERPRINT, INSTRUCTION)
 _MOST_NAMED: Final = 20
 _LONGEST_INSTRUCTION: Final = 500
 
