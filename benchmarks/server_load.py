@@ -175,6 +175,8 @@ async def _latencies(port: int, small: list[Request], background: int) -> list[f
     """Seconds of each small request, one after another with pauses, while others send 200 documents at a time."""
     rng = random.Random(len(small))
     async with connections(port, background + 1) as opened:
+        (warm,) = make_requests(1, 5, (40, 120), seed=len(small) + 7)
+        await opened[0].post("/v1/rerank", json.dumps(warm).encode())
         others = [asyncio.create_task(_keep_busy(caller, number)) for number, caller in enumerate(opened[1:])]
         await asyncio.sleep(3 if background else 0)
         seconds = []

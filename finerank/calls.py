@@ -2,9 +2,8 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from .engine.job import Job
 from .engine.result_cache import CachedScore, ResultCache
@@ -12,7 +11,7 @@ from .errors import InputError, TooLongError
 from .models.base import EncodedPair
 from .ranking import order, select
 from .scores import sigmoid
-from .texts import Window, check_text
+from .texts import Window, text_of
 from .types import AnswerFacts, Document, ModelInfo, RankedDocument, Ranking, Usage
 
 
@@ -48,16 +47,10 @@ class Work:
             self.pairs += windows[1]
             self.owners += [owners] * len(windows[1])
 
-    def text_of(self, document: Any, index: int) -> str | None:
+    def text_of(self, document: Document, index: int) -> str | None:
         """The text to rank, or None and an error."""
-        if type(document) is str and document.isascii():  # nothing to check; asking for a Mapping first is slow
-            return document
         try:
-            if isinstance(document, Mapping):
-                if "text" not in document:
-                    raise InputError(f"a document that is a mapping needs the key 'text'; it has {list(document)[:6]}")
-                return check_text(document["text"], "the document's text")
-            return check_text(document, "the document")
+            return text_of(document)
         except InputError as error:
             self.errors[index] = str(error)
             return None

@@ -9,7 +9,7 @@ import asyncio
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -30,7 +30,7 @@ from .models.loading import LoadOptions, load_model
 from .ranking import check_options
 from .scores import FloatArray, probability
 from .selftest import SelfTestReport, run_self_test
-from .texts import Window, check_text
+from .texts import Window, check_list, check_query, check_text
 from .types import Document, LongDocuments, ModelInfo, Pair, Ranking, SelfTestMode
 
 _MOST_TOKENS: Final = 32_768
@@ -285,9 +285,9 @@ class Reranker:
         on_progress: Progress | None = None,
     ) -> Call:
         started = time.perf_counter()
-        _check_query(query)
+        check_query(query)
         reading.check()
-        _check_list(documents, "documents")
+        check_list(documents, "documents")
         work = Work()
         texts = [work.text_of(document, index) for index, document in enumerate(documents)]
         self._encode(query, texts, reading, work)
@@ -295,12 +295,12 @@ class Reranker:
 
     def _begin_pairs(self, pairs: Sequence[tuple[str, Document]], reading: "_Reading", batch_size: int) -> Call:
         started = time.perf_counter()
-        _check_list(pairs, "pairs")
+        check_list(pairs, "pairs")
         reading.check()
         work = Work()
         texts: list[str | None] = [None] * len(pairs)
         for query, indices in _by_query(pairs).items():
-            _check_query(query)
+            check_query(query)
             of_query: list[str | None] = [None] * len(pairs)
             for index in indices:
                 texts[index] = of_query[index] = work.text_of(pairs[index][1], index)
@@ -424,21 +424,9 @@ def _by_query(pairs: Sequence[tuple[str, Document]]) -> dict[str, list[int]]:
     for index, pair in enumerate(pairs):
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
             raise InputError(f"pair {index} is {type(pair).__name__}; each pair is (query, document)")
-        _check_query(pair[0])
+        check_query(pair[0])
         indices.setdefault(pair[0], []).append(index)
     return indices
-
-
-def _check_query(query: object) -> None:
-    if not check_text(query, "the query").strip():
-        raise InputError("the query is empty; give the text to rank the documents for")
-
-
-def _check_list(items: object, what: str) -> None:
-    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Sequence):
-        raise InputError(f"{what} must be a list, not {type(items).__name__}")
-    if not items:
-        raise InputError(f"{what} is empty; give at least one")
 
 
 def _check_max_length(max_length: int) -> int:

@@ -1,13 +1,13 @@
 """The state of one `rerank` call: the caller's documents, which texts are sent for them, and the ranking at the end."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..errors import InputError
 from ..ranking import order
-from ..texts import check_text
+from ..texts import check_list, check_query, check_text, text_of
 from ..types import Document, RankedDocument
 from .answers import Opinion
 from .limits import estimate_tokens
@@ -39,10 +39,7 @@ class Documents:
 
         Raises InputError if `given` is no list or empty; trouble with one document is in `errors`.
         """
-        if isinstance(given, str | bytes | Mapping) or not isinstance(given, Sequence):
-            raise InputError(f"documents must be a list, not {type(given).__name__}")
-        if not given:
-            raise InputError("documents is empty; give at least one")
+        check_list(given, "documents")
         documents = cls(tuple(given))  # the caller's list may change while we wait
         for index, document in enumerate(given):
             documents._take(index, document, refuser_of_blank)
@@ -50,7 +47,7 @@ class Documents:
 
     def _take(self, index: int, document: Any, refuser_of_blank: str | None) -> None:
         try:
-            text = _text_of(document)
+            text = text_of(document)
         except InputError as error:
             self.errors[index] = str(error)
             return
@@ -95,8 +92,7 @@ class Documents:
 
 def checked_question(query: object, instruction: object) -> str | None:
     """The instruction, None for a blank one, as on a server. Raises InputError for what `Reranker.rank` refuses too."""
-    if not check_text(query, "the query").strip():
-        raise InputError("the query is empty; give the text to rank the documents for")
+    check_query(query)
     given = check_text(instruction, "the instruction") if instruction is not None else ""
     return given if given.strip() else None
 
@@ -125,14 +121,6 @@ def split(
         num_tokens += cost
     if part:
         yield part, num_tokens
-
-
-def _text_of(document: Any) -> str:
-    if isinstance(document, Mapping):
-        if "text" not in document:
-            raise InputError(f"a document that is a mapping needs the key 'text'; it has {list(document)[:6]}")
-        return check_text(document["text"], "the document's text")
-    return check_text(document, "the document")
 
 
 def _judged(opinion: Opinion, is_raw: bool) -> tuple[float, float]:

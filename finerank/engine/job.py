@@ -47,8 +47,7 @@ class Job:
         self._outcome: Exception | None = None
         self._is_settled = False
         self._callbacks: list[Callable[[], None]] = []
-        # Longest first: pairs of like length share batches, and a batch that does not fit fails early.
-        self._waiting = sorted(range(len(pairs)), key=lambda index: pairs[index].own_tokens)
+        self._waiting = _in_order(pairs)
         self._num_open = len(pairs)
 
     @property
@@ -139,3 +138,17 @@ class Job:
         except Exception:  # the caller's code runs in everybody's thread
             _log.exception("on_progress failed and is not called again")
             self.on_progress = None
+
+
+def _in_order(pairs: Sequence[EncodedPair]) -> list[int]:
+    """Indices, the first to run last.
+
+    Pairs with one prefix stay together, so that a batch reads few of them; of each prefix the longest pair comes first:
+    a batch that does not fit fails early.
+    """
+    if not pairs or pairs[0].shared_key is pairs[-1].shared_key:
+        return sorted(range(len(pairs)), key=lambda index: pairs[index].own_tokens)
+    places: dict[int, int] = {}
+    for pair in reversed(pairs):
+        places.setdefault(id(pair.shared_key), len(places))
+    return sorted(range(len(pairs)), key=lambda index: (places[id(pairs[index].shared_key)], pairs[index].own_tokens))

@@ -89,3 +89,9 @@ def test_small_calls_take_no_more_than_the_batch_they_pass() -> None:
     while (batch := planner.small_calls([_job(*[10] * 4)], running, lent)).members:
         lent += batch.num_tokens
     assert 60 <= lent <= 100
+
+
+def test_pairs_of_one_query_stay_together_the_longest_first() -> None:
+    keys, asked = [("first",), ("second",)], [(0, 3), (1, 9), (0, 7), (1, 2)]
+    job = Job([EncodedPair(None, length, length, False, keys[query], 5) for query, length in asked])
+    assert [job.take() for _ in asked] == [2, 0, 1, 3]
