@@ -35,17 +35,20 @@ from benchmarks.workloads import WORDS
 from finerank.hardware import device_name
 
 Request = dict[str, Any]
+_DOCUMENTS = 2
+_WORDS = (20, 60)
+"""Of a request and of a document, where throughput is measured: the fewer, the more the server has to do for each."""
 
 
-def make_requests(count: int, documents: int, words: tuple[int, int], seed: int) -> list[Request]:
-    """Distinct queries, documents of a random number of random words."""
+def make_requests(count: int, documents: int, words: tuple[int, int], seed: int, mark: int = 0) -> list[Request]:
+    """Distinct queries, documents of a random number of random words.   mark: makes other queries of like length."""
     rng = random.Random(seed)
 
     def text(low: int, high: int) -> str:
         return " ".join(rng.choice(WORDS) for _ in range(rng.randint(low, high)))
 
     return [
-        {"query": f"{text(5, 10)} {number}", "documents": [text(*words) for _ in range(documents)]}
+        {"query": f"{mark} {text(5, 10)} {number}", "documents": [text(*words) for _ in range(documents)]}
         for number in range(count)
     ]
 
@@ -130,19 +133,27 @@ def measure_throughput(model: str, threads: int, turns: int) -> dict[str, Any]:
     offline = Offline(model, threads)
     with serving(*flags) as server:
         try:
-            for turn in range(turns + 1):
-                requests = make_requests(64 if turn else 8, 4, (40, 120), seed=turn)
-                took = {"offline": offline.seconds(requests)}
-                for callers in (16, 64):
-                    took[f"{callers} callers"] = asyncio.run(_answer_all(server.port, requests, callers))
-                for name, value in took.items():
-                    seconds[name] += [value] if turn else []  # turn 0 warms up
+            for turn in range(turns):
+                took = {}
+                for number, name in enumerate(seconds):
+                    # The same documents for all, but queries of its own for each: the server keeps known prefixes.
+                    requests = make_requests(64, _DOCUMENTS, _WORDS, seed=turn, mark=number)
+                    warm = make_requests(8, _DOCUMENTS, _WORDS, seed=1000 + turn, mark=number)
+
+                    def run(requests: list[Request], name: str = name) -> float:
+                        if name == "offline":
+                            return offline.seconds(requests)
+                        return asyncio.run(_answer_all(server.port, requests, int(name.split()[0])))
+
+                    run(warm)  # a process that was idle has lost its pages to the system
+                    took[name] = run(requests)
+                    seconds[name].append(took[name])
                 print(turn, {name: round(value, 2) for name, value in took.items()}, file=sys.stderr, flush=True)
         finally:
             offline.close()
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     shares = {name: medians["offline"] / value for name, value in medians.items()}
-    return {"requests": 64, "documents": 4, "seconds": seconds, "share_of_offline": shares}
+    return {"requests": 64, "documents": _DOCUMENTS, "seconds": seconds, "share_of_offline": shares}
 
 
 async def _answer_all(port: int, requests: list[Request], callers: int) -> float:
@@ -196,16 +207,16 @@ async def _keep_busy(caller: Connection, number: int) -> None:
         await caller.post("/v1/rerank", json.dumps(request).encode())
 
 
-def measure_overload(threads: int, count: int, factor: float) -> dict[str, Any]:
-    """Outcomes of `count` requests at `factor` times the rate of a closed loop, in two rounds; resident memory."""
+def measure_overload(threads: int, count: int, factor: float, num_rounds: int = 2) -> dict[str, Any]:
+    """Outcomes of `count` requests at `factor` times the rate of a closed loop, round by round; resident memory."""
     with serving("--threads", str(threads), "--result-cache", "off", "--max-queue-tokens", "20000") as server:
-        warm = make_requests(400, 10, (40, 80), seed=1)
+        warm = make_requests(400, 10, (20, 40), seed=1)
         seconds = asyncio.run(_answer_all(server.port, warm[:200], 16))
         seconds = asyncio.run(_answer_all(server.port, warm[200:], 16))
         capacity = 200 / seconds
         rounds = []
-        for turn in range(2):
-            requests = make_requests(count, 10, (40, 80), seed=2 + turn)
+        for turn in range(num_rounds):
+            requests = make_requests(count, 10, (20, 40), seed=2 + turn)
             before = server.resident_bytes()
             replies = asyncio.run(_flood(server.port, requests, factor * capacity))
             rounds.append(_outcome(replies) | {"resident_before": before, "resident_after": server.resident_bytes()})
