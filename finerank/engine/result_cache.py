@@ -16,19 +16,19 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 _log = logging.getLogger(__name__)
 
 _ENTRY: Final = struct.Struct("<fIIBII")
 _CHECK: Final = struct.Struct("<I")
-_ENTRY_BYTES: Final = 250
+_ENTRY_BYTES: Final = 330
 """Of a key, an entry and their places in Python's memory: measured with tracemalloc, rounded up."""
 _PAUSE_S: Final = 10.0
 """A store that failed is left alone for so long: a full disk fails every call, slowly."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CachedScore:
     """What is known of a (query, document), see RankedDocument.   prompt_tokens: of its prompts, see Usage."""
 
@@ -59,13 +59,16 @@ class CachedScore:
 
 
 class Store(Protocol):
-    """Bytes by key, bounded; any method may raise.   is_fast: it may be asked in an event loop."""
+    """Entries by key, bounded; any method may raise.
 
-    is_fast: bool
+    is_in_process: it keeps objects and may be asked in an event loop; any other keeps bytes, which are checked.
+    """
+
+    is_in_process: bool
 
     def get_many(self, keys: Sequence[bytes]) -> Mapping[bytes, object]: ...
 
-    def put_many(self, entries: Mapping[bytes, bytes]) -> None: ...
+    def put_many(self, entries: Mapping[bytes, Any]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -73,11 +76,11 @@ class Store(Protocol):
 class MemoryStore:
     """In this process; the least recently used goes first. Thread-safe."""
 
-    is_fast = True
+    is_in_process = True
 
     def __init__(self, max_bytes: int) -> None:
         self._max_entries = max(1, max_bytes // _ENTRY_BYTES)
-        self._entries: OrderedDict[bytes, bytes] = OrderedDict()
+        self._entries: OrderedDict[bytes, object] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -90,7 +93,7 @@ class MemoryStore:
                 self._entries.move_to_end(key)
         return found
 
-    def put_many(self, entries: Mapping[bytes, bytes]) -> None:
+    def put_many(self, entries: Mapping[bytes, Any]) -> None:
         with self._lock:
             self._entries.update(entries)
             while len(self._entries) > self._max_entries:
@@ -114,7 +117,8 @@ class ResultCache:
 
     @property
     def is_fast(self) -> bool:
-        return self._store.is_fast
+        """May it be asked in an event loop?"""
+        return self._store.is_in_process
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, CachedScore]:
         """What is known of them; a failing store knows nothing."""
@@ -133,7 +137,8 @@ class ResultCache:
         if not scores or time.monotonic() < self._paused_until:
             return
         try:
-            self._store.put_many({key: score.pack(key) for key, score in scores.items()})
+            is_object = self._store.is_in_process
+            self._store.put_many(scores if is_object else {key: score.pack(key) for key, score in scores.items()})
         except Exception as error:
             self._pause("written", error)
 
@@ -143,7 +148,7 @@ class ResultCache:
     def _unpacked(self, found: Mapping[bytes, object]) -> dict[bytes, CachedScore]:
         scores: dict[bytes, CachedScore] = {}
         for key, value in found.items():
-            score = CachedScore.unpack(key, value)
+            score = value if isinstance(value, CachedScore) else CachedScore.unpack(key, value)
             if score is None:
                 self.damaged += 1
                 _log.warning("an entry of the result cache is damaged and is not used; it will be computed again")

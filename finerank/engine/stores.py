@@ -30,7 +30,7 @@ def open_cache(where: str, max_bytes: int) -> ResultCache | None:
 class DiskStore:
     """SQLite files in a folder, through diskcache; evicts the oldest entries beyond `max_bytes`."""
 
-    is_fast = False
+    is_in_process = False
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         try:
@@ -69,7 +69,7 @@ class DiskStore:
 class RedisStore:
     """A Redis server; one round trip a call."""
 
-    is_fast = False
+    is_in_process = False
 
     def __init__(self, url: str) -> None:
         try:

@@ -91,7 +91,7 @@ def test_keys_differ_in_every_part() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    store = MemoryStore(2500)
+    store = MemoryStore(3300)
     cache = ResultCache(store)
     keys = cache_keys(("f",), "query", [str(number) for number in range(100)])
     for key in keys:
@@ -102,7 +102,7 @@ def test_memory_is_bounded() -> None:
 
 
 class BrokenStore:
-    is_fast = True
+    is_in_process = True
     calls = 0
 
     def get_many(self, keys: Sequence[bytes]) -> Mapping[bytes, object]:
