@@ -10,7 +10,6 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
@@ -23,17 +22,17 @@ from .engine.loop import Engine
 from .engine.planner import Planner
 from .engine.result_cache import ResultCache, cache_keys
 from .engine.wakeup import finished
-from .errors import FinerankWarning, InputError
+from .errors import FinerankWarning
 from .models.base import EncodedPair, PairModel
 from .models.hub import Hub
 from .models.loading import LoadOptions, load_model
 from .ranking import check_options
+from .reading import Reading, by_query, check_long_documents, check_max_length
 from .scores import FloatArray, probability
 from .selftest import SelfTestReport, run_self_test
-from .texts import Window, check_list, check_query, check_text
+from .texts import Window, check_list, check_query
 from .types import Document, LongDocuments, ModelInfo, Pair, Ranking, SelfTestMode
 
-_MOST_TOKENS: Final = 32_768
 _INLINE_CHARS: Final = 10_000
 """Texts up to here are encoded in the event loop itself: some 2 ms, and a change of threads costs as much."""
 
@@ -90,13 +89,13 @@ class Reranker:
         self_test: SelfTestMode = "warn",
         result_cache: ResultCache | None = None,
     ) -> None:
-        self._long_documents = _check_long_documents(long_documents, chunk_tokens, chunk_overlap)
+        self._long_documents = check_long_documents(long_documents, chunk_tokens, chunk_overlap)
         options = LoadOptions(
             revision=revision,
             hub=hub,
             device=device,
             dtype=dtype,
-            max_length=_check_max_length(max_length),
+            max_length=check_max_length(max_length),
             prompt_form=prompt_form,
             parse_control_tokens=parse_control_tokens,
             is_deterministic=deterministic,
@@ -118,7 +117,7 @@ class Reranker:
     ) -> Self:
         """Over a model that is in hand already: your own PairModel, or a test's."""
         self = cls.__new__(cls)
-        self._long_documents = _check_long_documents(long_documents, None, 0.125)
+        self._long_documents = check_long_documents(long_documents, None, 0.125)
         self._start(model, Planner(batch_tokens), "off")
         self.result_cache = result_cache
         return self
@@ -186,7 +185,7 @@ class Reranker:
         `error`.
         """
         check_options(top_n, min_score, batch_size)
-        reading = _Reading(instruction, truncate, max_document_tokens)
+        reading = Reading(instruction, truncate, max_document_tokens)
         call = self._begin(query, documents, reading, batch_size, on_progress)
         job = _wait(call.job)
         call.remember(job)
@@ -206,7 +205,7 @@ class Reranker:
     ) -> Ranking:
         """`rank`, awaitable. A call that is cancelled leaves the queue."""
         check_options(top_n, min_score, batch_size)
-        reading = _Reading(instruction, truncate, max_document_tokens)
+        reading = Reading(instruction, truncate, max_document_tokens)
         if self._is_quick(query, documents):
             call = self._begin(query, documents, reading, batch_size)
         else:
@@ -224,7 +223,7 @@ class Reranker:
         max_document_tokens: int | None = None,
     ) -> Ranking:
         """The document of each (query, document) with its score, in input order; options as in `rank`."""
-        call = self._begin_pairs(pairs, _Reading(instruction, truncate, max_document_tokens), batch_size)
+        call = self._begin_pairs(pairs, Reading(instruction, truncate, max_document_tokens), batch_size)
         job = _wait(call.job)
         call.remember(job)
         return call.assessment(job)
@@ -239,7 +238,7 @@ class Reranker:
         max_document_tokens: int | None = None,
     ) -> Ranking:
         """`assess`, awaitable. A call that is cancelled leaves the queue."""
-        reading = _Reading(instruction, truncate, max_document_tokens)
+        reading = Reading(instruction, truncate, max_document_tokens)
         call = await asyncio.to_thread(self._begin_pairs, pairs, reading, batch_size)
         return call.assessment(await self._finish(call))
 
@@ -280,7 +279,7 @@ class Reranker:
         self,
         query: str,
         documents: Sequence[Document],
-        reading: "_Reading",
+        reading: Reading,
         batch_size: int,
         on_progress: Progress | None = None,
     ) -> Call:
@@ -293,13 +292,13 @@ class Reranker:
         self._encode(query, texts, reading, work)
         return self._submitted(documents, texts, reading, work, batch_size, started, on_progress)
 
-    def _begin_pairs(self, pairs: Sequence[tuple[str, Document]], reading: "_Reading", batch_size: int) -> Call:
+    def _begin_pairs(self, pairs: Sequence[tuple[str, Document]], reading: Reading, batch_size: int) -> Call:
         started = time.perf_counter()
         check_list(pairs, "pairs")
         reading.check()
         work = Work()
         texts: list[str | None] = [None] * len(pairs)
-        for query, indices in _by_query(pairs).items():
+        for query, indices in by_query(pairs).items():
             check_query(query)
             of_query: list[str | None] = [None] * len(pairs)
             for index in indices:
@@ -312,7 +311,7 @@ class Reranker:
         self,
         documents: Sequence[Document],
         texts: Sequence[str | None],
-        reading: "_Reading",
+        reading: Reading,
         work: Work,
         batch_size: int,
         started: float,
@@ -334,7 +333,7 @@ class Reranker:
                 asyncio.get_running_loop().run_in_executor(None, call.remember, job)
         return job
 
-    def _encode(self, query: str, texts: Sequence[str | None], reading: "_Reading", work: Work) -> None:
+    def _encode(self, query: str, texts: Sequence[str | None], reading: Reading, work: Work) -> None:
         """Adds the pairs of all `texts` that are not None; equal texts are one pair, so that they tie exactly."""
         owners: dict[str, list[int]] = {}
         for index, text in enumerate(texts):
@@ -356,7 +355,7 @@ class Reranker:
                 work.add(indices, whole, self._windows(query, text, whole, reading.instruction))
 
     def _take_known(
-        self, query: str, owners: dict[str, list[int]], reading: "_Reading", work: Work, cache: ResultCache
+        self, query: str, owners: dict[str, list[int]], reading: Reading, work: Work, cache: ResultCache
     ) -> None:
         """Moves documents whose score is known out of `owners` into `work`."""
         default = self.info.default_instruction
@@ -384,23 +383,6 @@ class Reranker:
         return spans, self._model.encode(query, [text[start:end] for start, end in spans], instruction)
 
 
-@dataclass(slots=True)
-class _Reading:
-    """How the texts of a call are to be read; the fields are those of `rank`."""
-
-    instruction: str | None
-    truncate: bool
-    max_document_tokens: int | None
-
-    def check(self) -> None:
-        """Raises InputError."""
-        if self.instruction is not None:
-            check_text(self.instruction, "the instruction")
-        limit = self.max_document_tokens
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise InputError(f"max_document_tokens is {limit!r}; give a whole number of at least 1, or None for all")
-
-
 def _wait(job: Job) -> Job:
     """Blocks until the job is done; an interrupted wait takes the job out of the queue."""
     try:
@@ -416,33 +398,3 @@ def _log_odds(judged: Ranking) -> FloatArray:
         if each.error is not None:
             warnings.warn(f"pair {each.index} has no score: {each.error}", FinerankWarning, stacklevel=3)
     return np.array([each.log_odds for each in judged], dtype=np.float32)
-
-
-def _by_query(pairs: Sequence[tuple[str, Document]]) -> dict[str, list[int]]:
-    """Indices of the pairs of each query, so that a query is encoded once."""
-    indices: dict[str, list[int]] = {}
-    for index, pair in enumerate(pairs):
-        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
-            raise InputError(f"pair {index} is {type(pair).__name__}; each pair is (query, document)")
-        check_query(pair[0])
-        indices.setdefault(pair[0], []).append(index)
-    return indices
-
-
-def _check_max_length(max_length: int) -> int:
-    if isinstance(max_length, bool) or not isinstance(max_length, int) or not 16 <= max_length <= _MOST_TOKENS:
-        raise InputError(f"max_length is {max_length!r}; give a whole number of tokens from 16 to {_MOST_TOKENS:,}")
-    return max_length
-
-
-def _check_long_documents(
-    mode: LongDocuments, chunk_tokens: int | None, overlap: float
-) -> tuple[int | None, float] | None:
-    """(window size, overlap) for "chunk", None for "truncate"."""
-    if mode not in ("truncate", "chunk"):
-        raise InputError(f"long_documents is {mode!r}; give 'truncate' or 'chunk'")
-    if chunk_tokens is not None and chunk_tokens < 8:
-        raise InputError(f"chunk_tokens is {chunk_tokens}; a window needs at least 8 tokens")
-    if not 0.0 <= overlap < 1.0:
-        raise InputError(f"chunk_overlap is {overlap}; give a share from 0 to below 1")
-    return (chunk_tokens, overlap) if mode == "chunk" else None
