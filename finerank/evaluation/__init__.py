@@ -1,0 +1,1 @@
+"""Does reranking help on these data, by how much, and at what cost?"""

@@ -1,0 +1,1 @@
+"""finerank inside the frameworks that people already use: one thin file each."""

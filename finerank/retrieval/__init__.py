@@ -1,0 +1,1 @@
+"""Documents into an index, and the right passage out of it."""
