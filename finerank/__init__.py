@@ -27,13 +27,16 @@ if TYPE_CHECKING:
         OverloadedError,
         ProviderError,
         RateLimitError,
+        RetrievalError,
         SelfTestError,
         SettingsError,
         TooLongError,
         UnknownModelError,
         UnreachableError,
+        UnreadableError,
         UnsupportedError,
     )
+    from .embedder import Embedder, EmbedderInfo
     from .instructions import DEFAULT_INSTRUCTION, PRESETS
     from .reranker import Reranker
     from .types import AnswerFacts, Document, ModelInfo, Pair, RankedDocument, Ranking, Usage
@@ -42,6 +45,7 @@ _MODULE_OF: Final = {
     **dict.fromkeys(("AnswerFacts", "Document", "ModelInfo", "Pair", "RankedDocument", "Ranking", "Usage"), "types"),
     **dict.fromkeys(("DEFAULT_INSTRUCTION", "PRESETS"), "instructions"),
     **dict.fromkeys(("AsyncClient", "Client"), "client"),
+    **dict.fromkeys(("Embedder", "EmbedderInfo"), "embedder"),
     "Reranker": "reranker",
 }
 
@@ -55,6 +59,8 @@ __all__ = [
     "DamagedError",
     "DeadlineError",
     "Document",
+    "Embedder",
+    "EmbedderInfo",
     "EngineError",
     "FinerankError",
     "FinerankWarning",
@@ -71,11 +77,13 @@ __all__ = [
     "Ranking",
     "RateLimitError",
     "Reranker",
+    "RetrievalError",
     "SelfTestError",
     "SettingsError",
     "TooLongError",
     "UnknownModelError",
     "UnreachableError",
+    "UnreadableError",
     "UnsupportedError",
     "Usage",
     "__version__",

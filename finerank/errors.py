@@ -2,12 +2,14 @@
 
     FinerankError
     ├── InputError            the caller's query, documents or options cannot be used
-    │   └── TooLongError      query and instruction leave no room for a document
+    │   ├── TooLongError      query and instruction leave no room for a document
+    │   └── UnreadableError   a file holds nothing that can be read as a document
     ├── ModelError            a checkpoint cannot be used
     │   ├── NotAModelError    the folder or id holds no checkpoint that finerank can rank with
     │   ├── UnsupportedError  the checkpoint needs something the network does not implement
     │   ├── DamagedError      a file of the checkpoint is broken, missing or not what was expected
     │   └── HubError          the hub cannot be reached, or has no such model
+    ├── RetrievalError        an index cannot be used: locked, damaged, or made with another embedding model
     ├── SelfTestError         `self_test="require"` and the model did not pass
     ├── SettingsError         an unknown or unusable setting
     ├── EngineError           the engine was closed, or failed outside any one document
@@ -35,6 +37,14 @@ class InputError(FinerankError, ValueError):
 
 class TooLongError(InputError):
     """Query and instruction fill `max_length`, so that no token of a document would fit."""
+
+
+class UnreadableError(InputError):
+    """A file holds nothing that can be read as a document: encrypted, broken, or of no known kind."""
+
+
+class RetrievalError(FinerankError):
+    """An index cannot be used: it is locked, damaged, absent, or made with another embedding model."""
 
 
 class ModelError(FinerankError):

