@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import doctor, evidence, models, rerank, serve
+from . import doctor, evidence, index, models, rerank, search, serve
 from .failures import INTERRUPTED, FriendlyGroup
 
 app = typer.Typer(
@@ -21,7 +21,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (rerank.rerank, serve.serve_command(), models.models, doctor.doctor, evidence.evidence):
+for command in (
+    rerank.rerank,
+    index.index,
+    search.search,
+    serve.serve_command(),
+    models.models,
+    doctor.doctor,
+    evidence.evidence,
+):
     app.command()(command)
 
 

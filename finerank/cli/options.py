@@ -11,6 +11,7 @@ from ..types import LongDocuments, SelfTestMode
 MODEL_PANEL: Final = "Model"
 PROVIDER_PANEL: Final = "Instead of a model on this machine"
 OUTPUT_PANEL: Final = "Output"
+INDEX_PANEL: Final = "Index"
 
 
 def model_option(*names: str, **more: Any) -> Any:
@@ -73,3 +74,44 @@ SelfTest = Annotated[
     SelfTestMode, model_option("--self-test", help="Check on a few known texts that the model ranks sensibly.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel=OUTPUT_PANEL)]
+
+Db = Annotated[
+    str,
+    typer.Option(
+        "--db",
+        metavar="FILE_OR_URI",
+        help="The index: a path that ends with .db (Milvus Lite), or a Milvus server as http://host:19530.",
+        rich_help_panel=INDEX_PANEL,
+    ),
+]
+Collection = Annotated[
+    str, typer.Option("--collection", "-c", help="Name of the collection.", rich_help_panel=INDEX_PANEL)
+]
+MilvusToken = Annotated[
+    str | None,
+    typer.Option(
+        "--milvus-token",
+        envvar="MILVUS_TOKEN",
+        help="user:password or API key of a Milvus server.",
+        show_default=False,
+        rich_help_panel=INDEX_PANEL,
+    ),
+]
+EmbeddingModel = Annotated[
+    str | None,
+    model_option(
+        "--embedding-model",
+        help="Hub id such as Qwen/Qwen3-Embedding-0.6B, a local folder, or openai:MODEL.",
+        show_default="the small English model that comes with finerank",
+    ),
+]
+Dimensions = Annotated[
+    int | None,
+    model_option("--dimensions", min=1, help="Keep so many of a vector's numbers.", show_default="all"),
+]
+EmbeddingUrl = Annotated[
+    str | None,
+    model_option(
+        "--embedding-url", metavar="URL", help="Where an openai: model is.", show_default="the provider's own"
+    ),
+]

@@ -1,0 +1,288 @@
+"""`Indexer`: files into an index, and again when they change.
+
+    folder -> what is new or changed? -> read -> chunk -> embed -> store
+
+A file's record says "writing" before its first chunk is stored and "done" after its last one, so a run that was killed
+loses nothing and leaves nothing behind: the next one does those files again, and only those.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final, Self
+
+from ..embedder import Embedder
+from ..errors import RetrievalError, UnreadableError
+from .chunking import Chunker, embedding_text
+from .folder import FoundFile, Root, files_of, roots_of
+from .index_info import FileRecord, IndexInfo
+from .index_report import IndexReport
+from .milvus_store import COLLECTION, MilvusStore
+from .preparation import Portion, Preparation
+from .readers import SUFFIXES
+from .reading_process import ReadingProcess
+from .store import Entry, Store
+from .terms import TermAnalyzer, guess_language
+
+OnFile = Callable[[int, int], None]
+"""Called with (files done, files in all)."""
+
+_EMBEDDED_TOGETHER: Final = 512
+_LOOKED_UP_TOGETHER: Final = 256
+_FLUSH_EVERY: Final = 20_000
+"""Chunks; what was not flushed is kept in memory."""
+_SAMPLES: Final = 12
+"""Files whose language is guessed."""
+_SAMPLED_DOCUMENTS: Final = 20
+_SAMPLED_CHARS: Final = 4000
+_MANY_GONE: Final = 10
+"""So many files that are gone, and more than half of all, are rather a disk that is not there."""
+
+
+class Indexer:
+    """Writes into one index. Not for several threads at once."""
+
+    def __init__(self, store: Store, embedder: Embedder) -> None:
+        """Raises RetrievalError if the index was made with another embedding model."""
+        self.store = store
+        self._embedder = embedder
+        store.info.check_embedding(embedder.info, store.where)
+        self._analyzer = TermAnalyzer.from_dict(store.info.analyzer)
+        self._chunker = Chunker(embedder, store.info.chunk_tokens, store.info.overlap)
+        self._reading = ReadingProcess()
+        self._preparation = Preparation(self._reading, self._chunker)
+        self._num_unflushed = 0
+
+    @classmethod
+    def open(
+        cls,
+        db: str,
+        embedder: Embedder,
+        *,
+        collection: str = COLLECTION,
+        chunk_tokens: int | None = None,
+        overlap: int | None = None,
+        language: str | None = None,
+        paths: Sequence[str | Path] = (),
+        token: str | None = None,
+    ) -> Self:
+        """The index at `db`, made if it is not there.
+
+        chunk_tokens, overlap: of a new index; None = the Chunker's defaults. For one that is there, None, or the same.
+        language: of most texts (ISO 639-1), for stemming; None = guessed from some of the files under `paths`.
+        Raises RetrievalError if it cannot be opened or was made otherwise.
+        """
+        chunker = Chunker(embedder, chunk_tokens, overlap)
+        if language is not None:
+            TermAnalyzer(language)  # an unknown one is said before anything is made
+        info = new_info(embedder, chunker, TermAnalyzer(language or "en"))
+        store = MilvusStore.create(db, collection, info, token=token)
+        try:
+            if store.info is info and language is None and paths:
+                info.analyzer = TermAnalyzer(_language_of(paths)).to_dict()
+                store.save_info()
+            _check_same(store, chunk_tokens, overlap, language)
+            return cls(store, embedder)
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        self._reading.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def index(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        name: str | None = None,
+        prune: bool = False,
+        on_file: OnFile | None = None,
+    ) -> IndexReport:
+        """Makes the index hold these files and folders as they are now.
+
+        name: under which the one path stands in the index; None = its own name.
+        prune: remove files that are gone even if they are most of them.
+        Raises InputError for a path that is not there or cannot be listed; RetrievalError if the index holds another
+        folder of that name.
+        """
+        started = time.monotonic()
+        report = IndexReport()
+        roots = roots_of(paths, name)
+        self._remember(roots, is_named=name is not None)
+        files = [file for root in roots for file in files_of(root, SUFFIXES, skip=self._own_path())]
+        report.num_files = len(files)
+        self._take(self._preparation.portions(self._to_do(files, report)), report, on_file)
+        self._remove_missing(roots, {file.source for file in files}, report, prune=prune)
+        self.store.finish()
+        report.seconds = time.monotonic() - started
+        return report
+
+    def add_bytes(self, content: bytes, name: str) -> IndexReport:
+        """One file's content under a name, such as a browser sent it; replaces what had that name."""
+        report = IndexReport(num_files=1)
+        record = FileRecord(name, "", "writing")
+        self._begin([record])
+        self._take(self._preparation.of_file(content, record), report, None)
+        return report
+
+    def _remember(self, roots: Sequence[Root], *, is_named: bool) -> None:
+        known = self.store.info.roots
+        for root in roots:
+            before = known.get(root.name)
+            if before not in (None, str(root.path)) and not is_named:
+                raise RetrievalError(
+                    f"{self.store.where} holds {root.name!r} from {before}, not from {root.path}; if it has moved, say "
+                    f"--as {root.name}; if it is another folder, give it another name with --as"
+                )
+            known[root.name] = str(root.path)
+        self.store.save_info()
+
+    def _own_path(self) -> Path | None:
+        return self.store.path if isinstance(self.store, MilvusStore) else None
+
+    def _to_do(self, files: Sequence[FoundFile], report: IndexReport) -> Iterator[tuple[Path, FileRecord]]:
+        """The files that are new or have changed, with their records as they are stored before the first chunk."""
+        for start in range(0, len(files), _LOOKED_UP_TOGETHER):
+            found = [(file, _record_of(file)) for file in files[start : start + _LOOKED_UP_TOGETHER]]
+            known = self.store.files([record.id for _, record in found])
+            begun: list[tuple[Path, FileRecord]] = []
+            for file, record in found:
+                before = known.get(record.id)
+                if before is not None and before.state != "writing" and before.digest == record.digest != "":
+                    report.num_unchanged += 1
+                    if before.error is not None:
+                        report.unreadable.append((before.source, before.error))
+                    continue
+                report.num_changed += before is not None and before.state != "writing"
+                report.num_new += before is None or before.state == "writing"
+                begun.append((file.path, record))
+            self._begin([record for _, record in begun], [record.id for _, record in begun if record.id in known])
+            yield from begun
+
+    def _begin(self, records: Sequence[FileRecord], known: Sequence[str] | None = None) -> None:
+        """From here on a kill leaves records that say "writing", whose chunks the next run removes."""
+        if not records:
+            return
+        self.store.put_files(records)
+        stale = [record.id for record in records] if known is None else known
+        if stale:
+            self.store.remove(stale)
+
+    def _take(self, portions: Iterator[Portion], report: IndexReport, on_file: OnFile | None) -> None:
+        """Embeds and stores in good measures; records follow their chunks."""
+        waiting: list[Portion] = []
+        for portion in portions:
+            waiting.append(portion)
+            if portion.is_last:
+                _report(portion.record, report)
+            if sum(len(each.chunks) for each in waiting) >= _EMBEDDED_TOGETHER:
+                self._store(waiting, report)
+                waiting = []
+            if on_file is not None and portion.is_last:
+                on_file(min(report.num_files, report.num_unchanged + report.num_taken), report.num_files)
+        self._store(waiting, report)
+        if on_file is not None:
+            on_file(report.num_files, report.num_files)
+
+    def _store(self, portions: Sequence[Portion], report: IndexReport) -> None:
+        chunks = [chunk for portion in portions for chunk in portion.chunks]
+        if chunks:
+            texts = [embedding_text(chunk) for chunk in chunks]
+            vectors = self._embedder.embed_documents(texts)
+            self.store.add(
+                [
+                    Entry(chunk, vector, self._analyzer.terms(text))
+                    for chunk, vector, text in zip(chunks, vectors, texts, strict=True)
+                ]
+            )
+        for portion in portions:
+            portion.record.num_chunks += len(portion.chunks)
+        ended = [portion.record for portion in portions if portion.is_last]
+        broken = [record for record in ended if record.state == "unreadable" and record.num_chunks]
+        if broken:
+            self.store.remove([record.id for record in broken])
+        for record in broken:
+            report.num_chunks -= record.num_chunks
+            record.num_chunks = 0
+        self.store.put_files(ended)
+        report.num_chunks += len(chunks)
+        self._num_unflushed += len(chunks)
+        if self._num_unflushed >= _FLUSH_EVERY:
+            self.store.finish()
+            self._num_unflushed = 0
+
+    def _remove_missing(self, roots: Sequence[Root], there: set[str], report: IndexReport, *, prune: bool) -> None:
+        known = [record for record in self.store.all_files() if any(root.holds(record.source) for root in roots)]
+        gone = [record for record in known if record.source not in there]
+        if len(gone) > max(_MANY_GONE, len(known) // 2) and not prune:
+            report.num_missing = len(gone)
+            return
+        ids = [record.id for record in gone]
+        self.store.remove(ids)
+        self.store.forget_files(ids)
+        report.num_removed = len(gone)
+
+
+def new_info(embedder: Embedder, chunker: Chunker, analyzer: TermAnalyzer) -> IndexInfo:
+    """Of an index made with these."""
+    return IndexInfo(
+        embedding_model=embedder.info.name,
+        embedding_fingerprint=embedder.info.fingerprint,
+        dimensions=embedder.info.dimensions,
+        chunk_tokens=chunker.chunk_tokens,
+        overlap=chunker.overlap,
+        analyzer=analyzer.to_dict(),
+        is_default_embedding=embedder.info.is_default,
+    )
+
+
+def _check_same(store: Store, chunk_tokens: int | None, overlap: int | None, language: str | None) -> None:
+    asked = {"chunk_tokens": chunk_tokens, "overlap": overlap}
+    for name, value in asked.items():
+        is_ = getattr(store.info, name)
+        if value is not None and value != is_:
+            raise RetrievalError(
+                f"{store.where} was made with {name} {is_}, not {value}; leave it out, or make a new index"
+            )
+    if language is not None and TermAnalyzer(language).to_dict() != store.info.analyzer:
+        was = store.info.analyzer.get("language")
+        raise RetrievalError(
+            f"{store.where} was made for the language {was!r}, not {language!r}; leave it out, or make a new index"
+        )
+
+
+def _record_of(file: FoundFile) -> FileRecord:
+    try:
+        return FileRecord(file.source, file.digest(), "writing")
+    except OSError:  # reading it will say why
+        return FileRecord(file.source, "", "writing")
+
+
+def _report(record: FileRecord, report: IndexReport) -> None:
+    report.num_taken += 1
+    if record.error is not None:
+        report.unreadable.append((record.source, record.error))
+    report.notes += record.notes
+
+
+def _language_of(paths: Sequence[str | Path]) -> str:
+    """Guessed from the beginnings of some files from all over the folders."""
+    files = [file for root in roots_of(paths) for file in files_of(root, SUFFIXES)]
+    step = max(1, len(files) // _SAMPLES)
+    texts: list[str] = []
+    with ReadingProcess() as reading:
+        for file in files[::step][:_SAMPLES]:
+            try:
+                for document in islice(reading.documents(file.path, file.source, []), _SAMPLED_DOCUMENTS):
+                    texts.append(" ".join(section.text for section in document.sections)[:_SAMPLED_CHARS])
+            except UnreadableError:
+                continue
+    return guess_language(texts)
