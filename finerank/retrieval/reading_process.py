@@ -43,6 +43,8 @@ class ReadingProcess:
                 elif kind == "end":
                     notes.extend(rest[0])
                     return
+                elif kind == "raised":
+                    raise rest[0]
                 else:
                     notes.extend(rest[1])
                     raise UnreadableError(rest[0])

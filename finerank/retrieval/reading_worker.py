@@ -2,7 +2,8 @@
 a parser costs that file only.
 
 Takes pickled (path or content, name) on standard input, gives pickled messages on standard output:
-("document", SourceDocument), then ("end", notes) or ("unreadable", why, notes).
+("document", SourceDocument), then ("end", notes), ("unreadable", why, notes), or ("raised", error) for what is
+not the file's fault, such as a package that is not installed.
 """
 
 import os
@@ -41,6 +42,8 @@ def _read(file: Path | bytes, name: str, answers: BinaryIO) -> None:
         _send(answers, ("unreadable", str(error), notes))
     except MemoryError:
         _send(answers, ("unreadable", f"{name} takes more memory than there is; split it", notes))
+    except Exception as error:
+        _send(answers, ("raised", error))
 
 
 def _send(answers: BinaryIO, message: tuple[Any, ...]) -> None:

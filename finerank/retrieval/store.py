@@ -3,10 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ..scores import FloatArray
 from .index_info import FileRecord, IndexInfo
 from .types import Chunk, Found
+
+BM25_K1: Final = 1.5
+BM25_B: Final = 0.75
+"""Those that Milvus Lite 3.2 has, whatever it is told; so an index on a server finds the same."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,201 @@
+"""Two stages over an index in memory, with the real embedded model; the reranker counts the letter that is asked for."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from finerank import Reranker
+from finerank.embedder import Embedder
+from finerank.errors import InputError, RetrievalError
+from finerank.models.base import BatchResult, EncodedPair, PairModel
+from finerank.retrieval.chunking import Chunker, embedding_text
+from finerank.retrieval.indexer import Indexer, new_info
+from finerank.retrieval.memory_store import MemoryStore
+from finerank.retrieval.options import Rule
+from finerank.retrieval.searcher import Searcher
+from finerank.retrieval.terms import TermAnalyzer
+from finerank.texts import Window
+from finerank.types import ModelInfo
+
+TEXTS = {
+    "press.txt": "Alarm E07 means that the hydraulic pressure sensor gives no signal.",
+    "oven.txt": "The red lamp blinks while the oven is warming up.",
+    "jobs.txt": "We are hiring: apply now as a service technician for presses.",
+    "lamp.txt": "The red lamp blinks while the oven is warming up!",
+    "pizza.txt": "The hydraulic unit of the pizza press is lubricated once a year.",
+}
+
+
+class CountsZ(PairModel):
+    """log-odds = how often "z" stands in the document; "broken" in a document fails."""
+
+    info = ModelInfo("counts-z", "cross_encoder", "0" * 16, "float32", "cpu", 512)
+
+    def encode(self, query: str, documents: Sequence[str], instruction: str | None) -> list[EncodedPair]:
+        return [EncodedPair(document, 1, 1, is_truncated=False) for document in documents]
+
+    def windows(self, *_: Any) -> list[Window]:
+        raise NotImplementedError
+
+    def compute(self, pairs: Sequence[EncodedPair]) -> BatchResult:
+        if any("broken" in pair.payload for pair in pairs):
+            raise ValueError("broken document")
+        return BatchResult(np.array([pair.payload.count("z") for pair in pairs], dtype=np.float32), len(pairs))
+
+
+@pytest.fixture(scope="module")
+def store(embedder: Embedder) -> MemoryStore:
+    store = MemoryStore(new_info(embedder, Chunker(embedder), TermAnalyzer("en")))
+    indexer = Indexer(store, embedder)
+    for name, text in TEXTS.items():
+        indexer.add_bytes(text.encode(), name)
+    indexer._reading.close()
+    return store
+
+
+@pytest.fixture
+def searcher(store: MemoryStore, embedder: Embedder) -> Searcher:
+    return Searcher(store, embedder)
+
+
+@pytest.fixture
+def reranking(store: MemoryStore, embedder: Embedder) -> Iterator[Searcher]:
+    with Reranker.from_model(CountsZ()) as reranker:
+        yield Searcher(store, embedder, reranker)
+
+
+def names(result: Any) -> list[str]:
+    return [hit.chunk.source for hit in result.hits]
+
+
+def test_the_recall_is_in_the_order_of_fusion(searcher: Searcher):
+    result = searcher.search("What does alarm E07 mean?", duplicates=None)
+    assert names(result)[0] == "press.txt"
+    assert len(result.hits) == 5
+    first = result.hits[0]
+    assert (first.dense_rank, first.bm25_rank, first.recall_rank, first.score) == (1, 1, 1, None)
+    assert first.fused == 2 / 61
+    vectors = searcher._embedder.embed_documents([embedding_text(hit.chunk) for hit in result.hits])
+    query = searcher._embedder.embed_queries([result.query])[0]
+    assert [hit.dense for hit in result.hits] == pytest.approx(list(vectors @ query), abs=1e-5)
+
+
+def test_one_recall_alone(searcher: Searcher):
+    assert names(searcher.search("lamp", mode="bm25", duplicates=None)) == ["oven.txt", "lamp.txt"]
+    dense = searcher.search("lamp", mode="dense", duplicates=None)
+    assert len(dense.hits) == 5
+    assert all(hit.bm25 is None for hit in dense.hits)
+    assert "bm25" not in dense.facts.seconds
+
+
+def test_the_reranker_decides(reranking: Searcher):
+    result = reranking.search("red lamp", duplicates=None)
+    assert names(result)[0] == "pizza.txt"
+    assert [round(hit.log_odds) for hit in result.hits] == [4, 0, 0, 0, 0], "title and text"
+    others = [hit.recall_rank for hit in result.hits[1:]]
+    assert others == sorted(others), "ties stay in the order of the recall"
+    assert result.hits[0].recall_rank > 1
+    assert result.facts.reranker is not None
+    assert result.facts.reranker.name == "counts-z"
+    assert result.facts.num_reranked == len(result.recalled)
+
+
+def test_only_the_best_candidates_are_read(reranking: Searcher):
+    result = reranking.search("hydraulic alarm", depth=2, duplicates=None)
+    assert result.facts.num_reranked == 2
+    assert [hit.score is None for hit in result.hits] == [False, False, True, True, True]
+    assert [hit.recall_rank for hit in result.hits[2:]] == [3, 4, 5]
+    only_read = reranking.search("hydraulic alarm", depth=2, duplicates=None, min_score=0.1)
+    assert len(only_read.hits) == 2
+
+
+def test_min_score_leaves_out(reranking: Searcher):
+    assert names(reranking.search("lamp", min_score=0.6)) == ["pizza.txt"]
+    assert len(reranking.search("lamp", min_score=0.5).hits) == 4
+
+
+def test_rules_and_duplicates_come_before_the_reranker(reranking: Searcher):
+    rule = Rule("jobs", "text", "we are hiring")
+    result = reranking.search("red lamp of the oven", rules=(rule,))
+    assert "jobs.txt" not in names(result)
+    assert result.facts.dropped == {"jobs": 1}
+    assert result.facts.num_duplicates == 1
+    assert result.facts.num_reranked == 3
+    (oven,) = [hit for hit in result.hits if hit.duplicates]
+    assert {oven.chunk.source, oven.duplicates[0].split("#")[0]} == {"oven.txt", "lamp.txt"}
+
+
+def test_a_document_that_fails_is_last_and_told(embedder: Embedder, store: MemoryStore):
+    own = MemoryStore(store.info)
+    indexer = Indexer(own, embedder)
+    for name, text in {"a.txt": "zz pump", "b.txt": "broken pump", "c.txt": "zzz pump"}.items():
+        indexer.add_bytes(text.encode(), name)
+    indexer._reading.close()
+    with Reranker.from_model(CountsZ()) as reranker:
+        result = Searcher(own, embedder, reranker).search("pump")
+    assert names(result) == ["c.txt", "a.txt", "b.txt"]
+    assert "broken document" in str(result.hits[-1].error)
+    assert "could not read 1 of the candidates" in " ".join(result.facts.warnings)
+
+
+async def test_async_gives_the_same(reranking: Searcher):
+    queries = ["lamp", "E07", "pizza"]
+    results = await asyncio.gather(*(reranking.asearch(query) for query in queries))
+    assert [names(result) for result in results] == [names(reranking.search(query)) for query in queries]
+
+
+def test_a_query_without_words_still_has_a_meaning(searcher: Searcher):
+    result = searcher.search("?!")
+    assert len(result.hits) > 0
+    assert "no word that BM25 could look for" in result.facts.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "changes", "message"),
+    [
+        ("", {}, "the query is empty"),
+        ("x", {"recall": 0}, "recall is 0"),
+        ("x", {"depth": 1.5}, "depth is 1.5"),
+        ("x", {"mode": "magic"}, "mode is 'magic'"),
+        ("x", {"min_score": 0.5}, "no reranker gives a score"),
+        ("x", {"min_score": 2}, "min_score is 2"),
+        ("x", {"duplicates": 0}, "duplicates is 0"),
+        ("x", {"rules": (Rule("bad", "text", "("),)}, "is no regular expression"),
+        ("x", {"topn": 3}, "topn is no option of a search"),
+        ("x", {"filter": "page > 3"}, "needs an index in Milvus"),
+        ("x" * 200_000, {}, "200,000 characters"),
+    ],
+)
+def test_what_cannot_be_asked(searcher: Searcher, query: str, changes: dict[str, Any], message: str):
+    with pytest.raises(InputError, match=message.replace("(", r"\(")):
+        searcher.search(query, **changes)
+
+
+def test_grouping_and_diversity_come_last(embedder: Embedder, store: MemoryStore):
+    own = MemoryStore(store.info)
+    indexer = Indexer(own, embedder)
+    rows = "\n".join(f'{{"text": "the pump number {number} {"z" * number}"}}' for number in range(4))
+    indexer.add_bytes(rows.encode(), "rows.jsonl")
+    indexer.add_bytes(b"another pump", "other.txt")
+    indexer._reading.close()
+    with Reranker.from_model(CountsZ()) as reranker:
+        searcher = Searcher(own, embedder, reranker)
+        assert len(searcher.search("pump", group=True, duplicates=None).hits) == 5, "rows are documents of their own"
+        spread = searcher.search("pump", diversity=1.0, top_n=2, duplicates=None)
+    assert spread.hits[0].chunk.text.count("z") == 3
+    assert names(spread)[1] == "other.txt"
+
+
+def test_an_index_is_opened_with_its_own_model(db: str, tmp_path: Path, embedder: Embedder):
+    (tmp_path / "a.txt").write_text("Grease the chain.")
+    with Indexer.open(db, embedder, language="en") as indexer:
+        indexer.index([tmp_path / "a.txt"])
+    with Searcher.open(db) as searcher:
+        assert names(searcher.search("chain")) == ["a.txt"]
+        assert searcher.count_tokens(["one two"]) == [2]
+    with pytest.raises(RetrievalError, match="no index"):
+        Searcher.open(str(tmp_path / "none.db"))
