@@ -14,7 +14,7 @@ from ..embedder import Embedder
 from ..errors import InputError
 from ..ranking import select
 from ..texts import check_query
-from ..types import Ranking
+from ..types import ModelInfo, Ranking
 from .chunking import embedding_text
 from .diversity import diversify
 from .duplicates import collapse
@@ -32,6 +32,9 @@ _MOST_QUERY_CHARS: Final = 100_000
 
 class Ranker(Protocol):
     """What of a `Reranker` is needed here; a server gives its own, which queues and counts."""
+
+    @property
+    def info(self) -> ModelInfo: ...
 
     def rank(self, query: str, documents: Sequence[str], *, instruction: str | None = None) -> Ranking: ...
 
@@ -130,7 +133,7 @@ class Searcher:
         """
         recall = self.recall(query, options, **changes)
         ranking = None
-        if self.reranker is not None and recall.texts:
+        if self.reranker is not None and is_to_rerank(self.reranker.info, recall):
             with _timed(recall.facts, "rerank"):
                 ranking = self.reranker.rank(query, recall.texts, instruction=recall.options.instruction)
         return self.result(recall, ranking)
@@ -139,7 +142,7 @@ class Searcher:
         """`search`, awaitable: the recall in a thread, the reranking in company of other callers'."""
         recall = await asyncio.to_thread(self.recall, query, options, **changes)
         ranking = None
-        if self.reranker is not None and recall.texts:
+        if self.reranker is not None and is_to_rerank(self.reranker.info, recall):
             with _timed(recall.facts, "rerank"):
                 ranking = await self.reranker.arank(query, recall.texts, instruction=recall.options.instruction)
         return await asyncio.to_thread(self.result, recall, ranking)
@@ -201,6 +204,23 @@ class Searcher:
             with _timed(facts, "bm25"):
                 bm25 = self.store.bm25(terms, options.recall, options.filter)
         return dense, bm25
+
+
+def is_to_rerank(info: ModelInfo, recall: Recall) -> bool:
+    """Is there anything to rerank, and a model that can?
+
+    Not by a bi-encoder that nobody named: it compares vectors, as the recall did, and would only forget what BM25
+    found. (Of 300 manual pages the one with the alarm's code fell from the first place to none.)
+    """
+    if not recall.candidates:
+        return False
+    if info.is_default and info.kind == "bi_encoder":
+        recall.facts.warnings.append(
+            f"not reranked: {info.name}, the model that comes with finerank, compares vectors, as the recall did; name a "
+            "reranker such as Qwen/Qwen3-Reranker-0.6B"
+        )
+        return False
+    return True
 
 
 def embedder_of(store: Store, options: Mapping[str, Any]) -> Embedder:

@@ -42,7 +42,7 @@ def test_search_shows_place_and_passage(run: Run, db: str) -> None:
     assert "gives no signal" in result.stdout
     assert "oven" not in result.stdout
     assert "found" in result.stderr
-    assert "reranked by all-MiniLM-L6-v2" in result.stderr
+    assert "not reranked: all-MiniLM-L6-v2" in result.stderr
 
 
 def test_search_as_json_has_every_stage(run: Run, db: str) -> None:
@@ -51,9 +51,18 @@ def test_search_as_json_has_every_stage(run: Run, db: str) -> None:
     assert (first["source"], first["page"], first["rank"]) == ("manuals/press.txt", None, 1)
     assert first["text"].startswith("Alarm E07")
     assert first["stages"]["bm25"]["rank"] == first["stages"]["dense"]["rank"] == 1
-    assert 0.0 < first["score"] < 1.0
+    assert first["score"] is None, "nobody named a reranker"
     assert answer["moves"][0] == {"id": first["id"], "before": 1, "after": 1, "fate": None}
     assert answer["facts"]["embedding_model"] == "all-MiniLM-L6-v2"
+
+
+def test_a_named_model_reranks(run: Run, db: str, tiny_qwen3: Path) -> None:
+    asked = ("search", "alarm E07", "--db", db, "--json", "--model", str(tiny_qwen3), "--dtype", "float32")
+    answer = json.loads(run(*asked).stdout)
+    scores = [each["score"] for each in answer["results"]]
+    assert scores == sorted(scores, reverse=True)
+    assert answer["facts"]["model"] == str(tiny_qwen3)
+    assert answer["facts"]["reranked"] == 3
 
 
 def test_explain_is_a_table(run: Run, db: str) -> None:

@@ -199,3 +199,11 @@ def test_an_index_is_opened_with_its_own_model(db: str, tmp_path: Path, embedder
         assert searcher.count_tokens(["one two"]) == [2]
     with pytest.raises(RetrievalError, match="no index"):
         Searcher.open(str(tmp_path / "none.db"))
+
+
+def test_a_bi_encoder_that_nobody_named_does_not_undo_the_recall(store: MemoryStore, embedder: Embedder):
+    with Reranker(self_test="off") as reranker:
+        result = Searcher(store, embedder, reranker).search("alarm E07")
+    assert result.facts.reranker is None
+    assert "not reranked: all-MiniLM-L6-v2" in result.facts.warnings[0]
+    assert [hit.recall_rank for hit in result.hits] == sorted(hit.recall_rank for hit in result.hits)
