@@ -4,15 +4,19 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from .engine.job import Job
 from .engine.result_cache import CachedScore, ResultCache
 from .errors import InputError, TooLongError
 from .models.base import EncodedPair
-from .ranking import order, select
+from .ranking import CALIBRATED, MinScore, order, select
 from .scores import sigmoid
 from .texts import Window, text_of
 from .types import AnswerFacts, Document, ModelInfo, RankedDocument, Ranking, Usage
+
+if TYPE_CHECKING:
+    from .evaluation.calibration import Calibration
 
 
 @dataclass(slots=True)
@@ -107,11 +111,19 @@ class Call:
     started: float
     encode_s: float
     cache: ResultCache | None
+    calibration: "Calibration | None" = None
 
-    def ranking(self, job: Job, *, top_n: int | None = None, min_score: float | None = None) -> Ranking:
+    def ranking(self, job: Job, *, top_n: int | None = None, min_score: MinScore | None = None) -> Ranking:
         """Best first."""
         judged = self._judged(job)
-        return Ranking(select(order(judged), top_n=top_n, min_score=min_score), self._facts(job, judged))
+        kept = order(judged)
+        if min_score == CALIBRATED:
+            # By log-odds: calibrated probabilities may tie where those do not.
+            threshold = self.calibration.threshold if self.calibration else None
+            kept = select(kept, top_n=top_n, min_log_odds=threshold.log_odds if threshold else None)
+        else:
+            kept = select(kept, top_n=top_n, min_score=min_score)
+        return Ranking(kept, self._facts(job, judged))
 
     def assessment(self, job: Job) -> Ranking:
         """In input order."""
@@ -137,6 +149,7 @@ class Call:
     def _judged(self, job: Job) -> list[RankedDocument]:
         log_odds, windows, errors = self.work.best(job)
         whole, known = self.work.whole, self.work.known
+        probability = sigmoid if self.calibration is None else self.calibration.probability
         judged = []
         for index, (document, text) in enumerate(zip(self.documents, self.texts, strict=True)):
             value, window = log_odds.get(index, math.nan), windows.get(index)
@@ -145,7 +158,7 @@ class Call:
                 RankedDocument(
                     index,
                     document,
-                    sigmoid(value),
+                    probability(value),
                     value,
                     num_tokens=read.num_tokens if read else 0,
                     # A document read in windows is read to its end.

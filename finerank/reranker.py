@@ -10,8 +10,9 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
@@ -26,12 +27,15 @@ from .errors import FinerankWarning
 from .models.base import EncodedPair, PairModel
 from .models.hub import Hub
 from .models.loading import LoadOptions, load_model
-from .ranking import check_options
+from .ranking import MinScore, check_options
 from .reading import Reading, by_query, check_long_documents, check_max_length
-from .scores import FloatArray, probability
+from .scores import FloatArray
 from .selftest import SelfTestReport, run_self_test
 from .texts import Window, check_list, check_query
 from .types import Document, LongDocuments, ModelInfo, Pair, Ranking, SelfTestMode
+
+if TYPE_CHECKING:
+    from .evaluation.calibration import Calibration
 
 _INLINE_CHARS: Final = 10_000
 """Texts up to here are encoded in the event loop itself: some 2 ms, and a change of threads costs as much."""
@@ -60,12 +64,15 @@ class Reranker:
     trust_remote_code: run Python code that a checkpoint brings (classic models only).
     self_test: "warn" and "require" check that the loaded model ranks a few known texts sensibly; "off" does not.
     result_cache: scores computed before, of this and other models; None = every call computes.
+    calibration: of `finerank calibrate`, or its file: scores are then its probabilities; the order and the log-odds
+    stay. It is bound to this model and to one instruction; calls with another are refused.
 
     Methods may be called from any thread; calls share batches. Raises ModelError (and its kinds) if the model
     cannot be used, SettingsError for an option that cannot, SelfTestError if the self-test is required and fails.
     """
 
     result_cache: ResultCache | None
+    calibration: "Calibration | None"
     self_test_report: SelfTestReport | None
 
     def __init__(
@@ -88,6 +95,7 @@ class Reranker:
         trust_remote_code: bool = False,
         self_test: SelfTestMode = "warn",
         result_cache: ResultCache | None = None,
+        calibration: "Calibration | str | Path | None" = None,
     ) -> None:
         self._long_documents = check_long_documents(long_documents, chunk_tokens, chunk_overlap)
         options = LoadOptions(
@@ -105,6 +113,7 @@ class Reranker:
         loaded = load_model(model, options)
         self._start(loaded.model, Planner(batch_tokens or loaded.batch_tokens, int(deterministic)), self_test)
         self.result_cache = result_cache  # from here on: a self-test must compute
+        self._take(calibration)
 
     @classmethod
     def from_model(
@@ -114,21 +123,37 @@ class Reranker:
         batch_tokens: int = 2048,
         long_documents: LongDocuments = "truncate",
         result_cache: ResultCache | None = None,
+        calibration: "Calibration | str | Path | None" = None,
     ) -> Self:
         """Over a model that is in hand already: your own PairModel, or a test's."""
         self = cls.__new__(cls)
         self._long_documents = check_long_documents(long_documents, None, 0.125)
         self._start(model, Planner(batch_tokens), "off")
         self.result_cache = result_cache
+        self._take(calibration)
         return self
 
     def _start(self, model: PairModel, planner: Planner, self_test: SelfTestMode) -> None:
         self.batch_tokens = planner.max_tokens
         self.result_cache = None
+        self.calibration = None
         self._model = model
         self._engine = Engine(model, planner)
         self._finalizer = weakref.finalize(self, self._engine.close)
         self.self_test_report = run_self_test(self, self_test)
+
+    def _take(self, calibration: "Calibration | str | Path | None") -> None:
+        """After the self-test, which asks in its own words."""
+        if calibration is None:
+            return
+        from .evaluation.calibration import load_calibration
+
+        try:
+            self.calibration = load_calibration(calibration)
+            self.calibration.check_model(self.info, self.windows)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def info(self) -> ModelInfo:
@@ -138,6 +163,18 @@ class Reranker:
     @property
     def model(self) -> PairModel:
         return self._model
+
+    @property
+    def windows(self) -> tuple[int | None, float] | None:
+        """(tokens, overlap) of the windows that long documents are read in, tokens None = as many as fit; None if
+        their end is cut.
+        """
+        return self._long_documents
+
+    def effective_instruction(self, instruction: str | None) -> str | None:
+        """What the model sees for it: None if it takes none."""
+        default = self.info.default_instruction
+        return None if default is None else instruction if instruction is not None else default
 
     @property
     def on_batch(self) -> Callable[[BatchFacts], None] | None:
@@ -167,7 +204,7 @@ class Reranker:
         *,
         instruction: str | None = None,
         top_n: int | None = None,
-        min_score: float | None = None,
+        min_score: MinScore | None = None,
         batch_size: int = 0,
         truncate: bool = True,
         max_document_tokens: int | None = None,
@@ -176,7 +213,8 @@ class Reranker:
         """The documents, best first; ties in input order, documents that failed last.
 
         instruction: what "relevant" means, in a sentence; None = the web-search default.
-        top_n, min_score: keep only so many, only those of at least this probability.
+        top_n, min_score: keep only so many, only those of at least this probability; min_score "calibrated" is the
+        threshold that the calibration found for its precision.
         batch_size: most documents in one packed batch, 0 = by token budget.
         truncate: False raises TooLongError if a document does not fit, instead of cutting its end.
         max_document_tokens: read no more than so many tokens of each document.
@@ -184,7 +222,7 @@ class Reranker:
         Raises InputError if the query, the list or an option cannot be used; trouble with one document is in its
         `error`.
         """
-        check_options(top_n, min_score, batch_size)
+        check_options(top_n, min_score, batch_size, self.calibration)
         reading = Reading(instruction, truncate, max_document_tokens)
         call = self._begin(query, documents, reading, batch_size, on_progress)
         job = _wait(call.job)
@@ -198,13 +236,13 @@ class Reranker:
         *,
         instruction: str | None = None,
         top_n: int | None = None,
-        min_score: float | None = None,
+        min_score: MinScore | None = None,
         batch_size: int = 0,
         truncate: bool = True,
         max_document_tokens: int | None = None,
     ) -> Ranking:
         """`rank`, awaitable. A call that is cancelled leaves the queue."""
-        check_options(top_n, min_score, batch_size)
+        check_options(top_n, min_score, batch_size, self.calibration)
         reading = Reading(instruction, truncate, max_document_tokens)
         if self._is_quick(query, documents):
             call = self._begin(query, documents, reading, batch_size)
@@ -255,11 +293,11 @@ class Reranker:
 
     def score(self, pairs: Sequence[Pair], *, instruction: str | None = None) -> FloatArray:
         """Probability of relevance of each (query, document), (N,) fp32 in [0, 1] in input order; else as log_odds."""
-        return probability(self.log_odds(pairs, instruction=instruction))
+        return _scores(self.assess(pairs, instruction=instruction))
 
     async def ascore(self, pairs: Sequence[Pair], *, instruction: str | None = None) -> FloatArray:
         """`score`, awaitable."""
-        return probability(await self.alog_odds(pairs, instruction=instruction))
+        return _scores(await self.aassess(pairs, instruction=instruction))
 
     def _is_quick(self, query: object, documents: object) -> bool:
         """Is encoding them too little work to change threads for?"""
@@ -275,6 +313,11 @@ class Reranker:
                 return False
         return True
 
+    def _check(self, reading: Reading) -> None:
+        reading.check()
+        if self.calibration is not None:
+            self.calibration.check_instruction(self.effective_instruction(reading.instruction))
+
     def _begin(
         self,
         query: str,
@@ -285,7 +328,7 @@ class Reranker:
     ) -> Call:
         started = time.perf_counter()
         check_query(query)
-        reading.check()
+        self._check(reading)
         check_list(documents, "documents")
         work = Work()
         texts = [work.text_of(document, index) for index, document in enumerate(documents)]
@@ -295,7 +338,7 @@ class Reranker:
     def _begin_pairs(self, pairs: Sequence[tuple[str, Document]], reading: Reading, batch_size: int) -> Call:
         started = time.perf_counter()
         check_list(pairs, "pairs")
-        reading.check()
+        self._check(reading)
         work = Work()
         texts: list[str | None] = [None] * len(pairs)
         for query, indices in by_query(pairs).items():
@@ -321,7 +364,8 @@ class Reranker:
             work.refuse_truncated(f"there is room for with max_length {self.info.max_length:,}")
         encode_s = time.perf_counter() - started
         job = self._engine.submit(work.pairs, max_pairs=batch_size, on_progress=on_progress)
-        return Call(self.info, documents, texts, reading.instruction, work, job, started, encode_s, self.result_cache)
+        cache, calibration = self.result_cache, self.calibration
+        return Call(self.info, documents, texts, reading.instruction, work, job, started, encode_s, cache, calibration)
 
     async def _finish(self, call: Call) -> Job:
         job = await finished(call.job)
@@ -358,8 +402,7 @@ class Reranker:
         self, query: str, owners: dict[str, list[int]], reading: Reading, work: Work, cache: ResultCache
     ) -> None:
         """Moves documents whose score is known out of `owners` into `work`."""
-        default = self.info.default_instruction
-        effective = None if default is None else reading.instruction if reading.instruction is not None else default
+        effective = self.effective_instruction(reading.instruction)
         scope = (self.info.fingerprint, self._long_documents, reading.max_document_tokens, effective)
         keys = cache_keys(scope, query, list(owners))
         known = cache.get_many(keys)
@@ -394,7 +437,17 @@ def _wait(job: Job) -> Job:
 
 def _log_odds(judged: Ranking) -> FloatArray:
     """Of an assessment; a pair without a score is warned of."""
+    _warn_of_failures(judged)
+    return np.array([each.log_odds for each in judged], dtype=np.float32)
+
+
+def _scores(judged: Ranking) -> FloatArray:
+    """As `_log_odds`."""
+    _warn_of_failures(judged)
+    return np.array([each.score for each in judged], dtype=np.float32)
+
+
+def _warn_of_failures(judged: Ranking) -> None:
     for each in judged:
         if each.error is not None:
-            warnings.warn(f"pair {each.index} has no score: {each.error}", FinerankWarning, stacklevel=3)
-    return np.array([each.log_odds for each in judged], dtype=np.float32)
+            warnings.warn(f"pair {each.index} has no score: {each.error}", FinerankWarning, stacklevel=4)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import doctor, evidence, index, models, rerank, search, serve
+from . import calibrate, compare, doctor, evaluate, evidence, index, models, rerank, search, serve
 from .failures import INTERRUPTED, FriendlyGroup
 
 app = typer.Typer(
@@ -25,12 +25,15 @@ for command in (
     rerank.rerank,
     index.index,
     search.search,
+    compare.compare,
+    calibrate.calibrate,
     serve.serve_command(),
     models.models,
     doctor.doctor,
     evidence.evidence,
 ):
     app.command()(command)
+app.command("eval")(evaluate.evaluate)
 
 
 def _print_version(is_wanted: bool) -> None:

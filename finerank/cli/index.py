@@ -80,10 +80,10 @@ def index(
 
     if is_watched():
         advise(f"loading {embedding_model or 'the embedded model'} ...")
-    loading = {"device": device, "dtype": dtype, "dimensions": dimensions, "base_url": embedding_url}
-    given = {name: value for name, value in loading.items() if value is not None}
     with (
-        Embedder(embedding_model, **given) as embedder,
+        Embedder(
+            embedding_model, device=device, dtype=dtype, dimensions=dimensions, base_url=embedding_url
+        ) as embedder,
         Indexer.open(
             db,
             embedder,

@@ -10,7 +10,7 @@ from ..client.providers import split_name
 from ..errors import InputError
 from ..instructions import PRESETS, resolve_instruction
 from ..models.embedded import ADVICE
-from ..ranking import select
+from ..ranking import CALIBRATED, check_options, select
 from . import options
 from .console import advise, heard_warnings, is_watched, progress_bar, warn
 from .documents import Documents, Format, gather_documents
@@ -66,14 +66,40 @@ TopN = Annotated[
         "--top-n", "-n", min=1, help="Keep only the best N.", show_default="all", rich_help_panel=_RANKING_PANEL
     ),
 ]
+
+
+def _min_score(given: str) -> Any:
+    """A probability, or the word for a calibration's threshold."""
+    if given == CALIBRATED:
+        return given
+    try:
+        value = float(given)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise typer.BadParameter(f"{given!r} is neither a probability from 0 to 1 nor the word {CALIBRATED}")
+    return value
+
+
 MinScore = Annotated[
-    float | None,
+    Any,
     typer.Option(
         "--min-score",
-        min=0.0,
-        max=1.0,
-        help="Keep only documents of at least this probability.",
+        parser=_min_score,
+        metavar="SCORE",
+        help="Keep only documents of at least this probability; "
+        f"the word {CALIBRATED} is the threshold of --calibration.",
         show_default="all",
+        rich_help_panel=_RANKING_PANEL,
+    ),
+]
+Calibration = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration",
+        metavar="FILE",
+        help="What finerank calibrate wrote for this model and instruction: scores become its probabilities.",
+        show_default="none",
         rich_help_panel=_RANKING_PANEL,
     ),
 ]
@@ -98,6 +124,7 @@ def rerank(
     preset: Preset = None,
     top_n: TopN = None,
     min_score: MinScore = None,
+    calibration: Calibration = None,
     batch_size: BatchSize = 0,
     model: options.Model = None,
     revision: options.Revision = None,
@@ -136,6 +163,7 @@ def rerank(
         "deterministic": deterministic,
         "trust_remote_code": trust_remote_code,
         "self_test": self_test,
+        "calibration": calibration,
     }
     for message in gathered.warnings:
         warn(message)
@@ -204,6 +232,7 @@ def _rank_there(
 
     if is_watched():
         advise(f"asking {source} ...")
+    check_options(asked["top_n"], asked["min_score"], asked["batch_size"])
     with Client(source, base_url=base_url, max_documents_per_call=asked["batch_size"] or None) as client:
         ranking = client.rerank(query, _as_documents(documents), instruction=asked["instruction"])
     kept = select(ranking, top_n=asked["top_n"], min_score=asked["min_score"])

@@ -54,11 +54,24 @@ class Dataset:
 class Cost:
     """What a stage cost.
 
-    seconds: query id -> wall time, where each query ran alone.   tokens: that went through the network, all queries.
+    seconds: query id -> wall time, where each query ran alone, measured in this run.
+    tokens: that go through the network for all queries; for what came from the cache, as counted when it was computed.
+    earlier_seconds: as `seconds`, measured by an earlier run whose scores came from the cache.
+    num_computed, num_cached: pairs that this run computed, and that the cache knew.
+    price_per_million: of tokens, in the user's currency; None = not told.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
     tokens: int = 0
+    earlier_seconds: dict[str, float] = field(default_factory=dict)
+    num_computed: int = 0
+    num_cached: int = 0
+    price_per_million: float | None = None
+
+    @property
+    def price(self) -> float | None:
+        """Of all tokens, in the user's currency; None if no price was told."""
+        return None if self.price_per_million is None else self.tokens * self.price_per_million / 1e6
 
 
 @dataclass(slots=True)
@@ -67,6 +80,9 @@ class Stage:
 
     name: "bm25", "dense", "hybrid", "oracle", or what a reranked one is called in a comparison.
     kind: first (the first stage), reranked, or oracle (the best order of the first stage's candidates).
+    run: of a reranked stage, the log-odds of the first stage's best `depth`; documents that the model could not score,
+    then those below the depth, follow in the first stage's order, with scores that say only that.
+    scores: of a reranked stage, query id -> document id -> log-odds, without such fillers.
     """
 
     name: str
@@ -77,6 +93,7 @@ class Stage:
     cost: Cost = field(default_factory=Cost)
     model: ModelInfo | None = None
     instruction: str | None = None
+    scores: Run = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -84,7 +101,9 @@ class PairedTest:
     """Is stage `b` better than stage `a` on the same queries?
 
     difference: mean of b - a.   low, high: 95 % bootstrap confidence interval of it.
-    p_value: two-sided paired randomisation test.   wins, losses, ties: queries where b is better, worse, equal.
+    p_value: two-sided paired randomisation test.   p_holm: the same, corrected by Holm's method for all tests of this
+    metric in the evaluation; None where there is only one.
+    wins, losses, ties: queries where b is better, worse, equal.
     """
 
     metric: str
@@ -97,6 +116,7 @@ class PairedTest:
     wins: int
     losses: int
     ties: int
+    p_holm: float | None = None
 
 
 @dataclass(slots=True)
@@ -107,6 +127,7 @@ class Evaluation:
     first is the one that tests and plots are about.   by_depth: stage name -> depth k -> mean of the first metric when
     only the first stage's best k are reranked.
     num_candidates: mean per query.   seconds: of the whole run.   settings: what it was run with, as JSON values.
+    warnings: of the run; those of the files are the dataset's.
     """
 
     dataset: Dataset

@@ -15,7 +15,6 @@ class IndexReport:
     num_new: int = 0
     num_changed: int = 0
     num_unchanged: int = 0
-    num_taken: int = 0
     num_removed: int = 0
     num_missing: int = 0
     num_chunks: int = 0

@@ -26,7 +26,7 @@ from .store import Entry, Store
 from .terms import TermAnalyzer, guess_language
 
 OnFile = Callable[[int, int], None]
-"""Called with (files done, files in all)."""
+"""Called with (files stored, files in all)."""
 
 _EMBEDDED_TOGETHER: Final = 512
 _LOOKED_UP_TOGETHER: Final = 256
@@ -179,18 +179,21 @@ class Indexer:
     def _take(self, portions: Iterator[Portion], report: IndexReport, on_file: OnFile | None) -> None:
         """Embeds and stores in good measures; records follow their chunks."""
         waiting: list[Portion] = []
+        num_stored = 0
+
+        def store() -> None:
+            nonlocal num_stored
+            self._store(waiting, report)
+            num_stored += sum(portion.is_last for portion in waiting)
+            waiting.clear()
+            if on_file is not None:
+                on_file(min(report.num_files, report.num_unchanged + num_stored), report.num_files)
+
         for portion in portions:
             waiting.append(portion)
-            if portion.is_last:
-                _report(portion.record, report)
             if sum(len(each.chunks) for each in waiting) >= _EMBEDDED_TOGETHER:
-                self._store(waiting, report)
-                waiting = []
-            if on_file is not None and portion.is_last:
-                on_file(min(report.num_files, report.num_unchanged + report.num_taken), report.num_files)
-        self._store(waiting, report)
-        if on_file is not None:
-            on_file(report.num_files, report.num_files)
+                store()
+        store()
 
     def _store(self, portions: Sequence[Portion], report: IndexReport) -> None:
         chunks = [chunk for portion in portions for chunk in portion.chunks]
@@ -213,6 +216,8 @@ class Indexer:
             report.num_chunks -= record.num_chunks
             record.num_chunks = 0
         self.store.put_files(ended)
+        for record in ended:
+            _report(record, report)
         report.num_chunks += len(chunks)
         self._num_unflushed += len(chunks)
         if self._num_unflushed >= _FLUSH_EVERY:
@@ -267,7 +272,6 @@ def _record_of(file: FoundFile) -> FileRecord:
 
 
 def _report(record: FileRecord, report: IndexReport) -> None:
-    report.num_taken += 1
     if record.error is not None:
         report.unreadable.append((record.source, record.error))
     report.notes += record.notes

@@ -100,7 +100,8 @@ def test_if_nothing_could_be_scored_the_exit_code_says_so(run: Run, loader: Fake
 def test_options_reach_the_reranker(run: Run, loader: FakeLoader) -> None:
     arguments = (
         "--model org/name --revision abc --hub modelscope --device cpu --dtype bf16 --max-length 512 "
-        "--long-documents chunk --prompt-form evaluation --deterministic --trust-remote-code --self-test require"
+        "--long-documents chunk --prompt-form evaluation --deterministic --trust-remote-code --self-test require "
+        "--calibration calibrated.json"
     ).split()
     assert run("rerank", "q", "d", *arguments).exit_code == 0
     assert loader.name == "org/name"
@@ -115,6 +116,7 @@ def test_options_reach_the_reranker(run: Run, loader: FakeLoader) -> None:
         "deterministic": True,
         "trust_remote_code": True,
         "self_test": "require",
+        "calibration": Path("calibrated.json"),
     }
 
 

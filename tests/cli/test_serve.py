@@ -16,6 +16,9 @@ import finerank.server.serve
 from finerank.settings import Settings
 
 
+SECRETS = {"api_keys", "search_token"}
+
+
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """The settings that the server was started with."""
@@ -25,13 +28,13 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
 
 
 def test_every_setting_has_a_flag_but_secrets() -> None:
-    assert set(signature(command.serve_command()).parameters) == {"config", *Settings.model_fields} - {"api_keys"}
+    assert set(signature(command.serve_command()).parameters) == {"config", *Settings.model_fields} - SECRETS
 
 
 def test_the_help_shows_every_flag_with_its_default(run: Run) -> None:
     shown = " ".join(run("serve", "--help").stdout.replace("│", " ").split())
     for name, field in Settings.model_fields.items():
-        if name != "api_keys":
+        if name not in SECRETS:
             assert "--" + name.replace("_", "-")[:12] in shown
         if isinstance(field.default, int | str) and not isinstance(field.default, bool):
             assert f"[default: ({field.default})]" in shown, name

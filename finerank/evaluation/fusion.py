@@ -1,0 +1,24 @@
+"""Reciprocal rank fusion of two runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from .ordering import ranked
+from .types import Run
+
+RRF_K: Final = 60
+"""Cormack, Clarke, Buettcher: Reciprocal Rank Fusion, SIGIR 2009."""
+
+
+def fuse(runs: Sequence[Run], num_results: int) -> Run:
+    """For each query the best `num_results` by the sum of 1 / (60 + rank) over the runs that have the document."""
+    query_ids = dict.fromkeys(query_id for run in runs for query_id in run)
+    return {query_id: _fused([run.get(query_id, {}) for run in runs], num_results) for query_id in query_ids}
+
+
+def _fused(rankings: Sequence[Mapping[str, float]], num_results: int) -> dict[str, float]:
+    scores: dict[str, float] = {}
+    for ranking in rankings:
+        for rank, document_id in enumerate(ranked(ranking), start=1):
+            scores[document_id] = scores.get(document_id, 0.0) + 1.0 / (RRF_K + rank)
+    return {document_id: scores[document_id] for document_id in ranked(scores)[:num_results]}
