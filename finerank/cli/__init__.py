@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import calibrate, compare, doctor, evaluate, evidence, index, models, rerank, search, serve
+from . import calibrate, compare, doctor, evaluate, evidence, index, models, mteb, rerank, search, serve
 from .failures import INTERRUPTED, FriendlyGroup
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ for command in (
     search.search,
     compare.compare,
     calibrate.calibrate,
+    mteb.mteb,
     serve.serve_command(),
     models.models,
     doctor.doctor,

@@ -15,7 +15,6 @@ pytest.importorskip("fastapi")
 import finerank.server.serve
 from finerank.settings import Settings
 
-
 SECRETS = {"api_keys", "search_token"}
 
 
