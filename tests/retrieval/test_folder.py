@@ -15,7 +15,7 @@ def names(path: Path, **options: object) -> list[str]:
     return [file.source for file in files_of(root, TXT, **options)]
 
 
-def test_names_begin_with_the_folder_and_are_in_order(tmp_path: Path):
+def test_names_begin_with_the_folder_and_are_in_order(tmp_path: Path) -> None:
     (tmp_path / "manuals" / "press").mkdir(parents=True)
     for name in ("b.txt", "a.TXT", "press/c.txt", "picture.png", ".hidden.txt"):
         (tmp_path / "manuals" / name).write_text("x")
@@ -24,37 +24,37 @@ def test_names_begin_with_the_folder_and_are_in_order(tmp_path: Path):
     assert names(tmp_path / "manuals") == ["manuals/a.TXT", "manuals/b.txt", "manuals/press/c.txt"]
 
 
-def test_a_file_that_is_named_comes_whatever_its_suffix(tmp_path: Path):
+def test_a_file_that_is_named_comes_whatever_its_suffix(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("x")
     assert names(tmp_path / "README") == ["README"]
 
 
-def test_the_index_itself_is_left_out(tmp_path: Path):
+def test_the_index_itself_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "index.db").mkdir()
     (tmp_path / "index.db" / "a.txt").write_text("x")
     assert names(tmp_path, skip=tmp_path / "index.db") == []
 
 
-def test_links_in_circles_end(tmp_path: Path):
+def test_links_in_circles_end(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x")
     (tmp_path / "again").symlink_to(tmp_path)
     assert names(tmp_path) == [f"{tmp_path.name}/a.txt"]
 
 
-def test_a_digest_is_of_the_content(tmp_path: Path):
+def test_a_digest_is_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"content")
     (file,) = files_of(roots_of([tmp_path])[0], TXT)
     assert file.digest() == hashlib.blake2b(b"content", digest_size=16).hexdigest()
 
 
-def test_what_is_not_there_is_refused(tmp_path: Path):
+def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no file or folder"):
         roots_of([tmp_path / "none"])
     with pytest.raises(InputError, match="no files"):
         roots_of([])
 
 
-def test_two_folders_of_one_name_are_refused(tmp_path: Path):
+def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:
     for parent in "ab":
         (tmp_path / parent / "manuals").mkdir(parents=True)
     with pytest.raises(InputError, match="same name 'manuals'"):
@@ -62,7 +62,7 @@ def test_two_folders_of_one_name_are_refused(tmp_path: Path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
-def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(tmp_path: Path):
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0)
     with pytest.raises(InputError, match="cannot be listed"):
         names(tmp_path)

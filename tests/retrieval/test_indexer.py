@@ -43,14 +43,14 @@ def counts(report: object) -> tuple[int, ...]:
     return tuple(getattr(report, f"num_{name}") for name in ("files", "new", "changed", "unchanged", "removed"))
 
 
-def test_a_folder_is_found(indexer: Indexer, manuals: Path):
+def test_a_folder_is_found(indexer: Indexer, manuals: Path) -> None:
     report = indexer.index([manuals])
     assert counts(report) == (3, 3, 0, 0, 0)
     assert report.num_chunks == indexer.store.count() == 3
     assert sources(indexer, "E07") == ["manuals/press.txt"]
 
 
-def test_only_what_changed_is_done_again(indexer: Indexer, manuals: Path):
+def test_only_what_changed_is_done_again(indexer: Indexer, manuals: Path) -> None:
     indexer.index([manuals])
     embedded: list[int] = []
     original = indexer._embedder.embed_documents
@@ -71,7 +71,7 @@ def test_only_what_changed_is_done_again(indexer: Indexer, manuals: Path):
     assert indexer.store.count() == 3
 
 
-def test_a_file_that_shrank_leaves_nothing_behind(indexer: Indexer, manuals: Path):
+def test_a_file_that_shrank_leaves_nothing_behind(indexer: Indexer, manuals: Path) -> None:
     (manuals / "rows.jsonl").write_text("".join(json.dumps({"text": f"row {'x' * n}"}) + "\n" for n in range(40)))
     indexer.index([manuals])
     assert sources(indexer, "x" * 39) == ["manuals/rows.jsonl"]
@@ -81,7 +81,7 @@ def test_a_file_that_shrank_leaves_nothing_behind(indexer: Indexer, manuals: Pat
     assert indexer.store.count() == 4
 
 
-def test_unreadable_files_are_reported_and_cost_no_other(indexer: Indexer, manuals: Path):
+def test_unreadable_files_are_reported_and_cost_no_other(indexer: Indexer, manuals: Path) -> None:
     (manuals / "broken.pdf").write_bytes(b"%PDF-1.7\nbroken")
     (manuals / "empty.txt").write_bytes(b"")
     report = indexer.index([manuals])
@@ -93,7 +93,7 @@ def test_unreadable_files_are_reported_and_cost_no_other(indexer: Indexer, manua
     assert [name for name, _ in indexer.index([manuals]).unreadable] == ["manuals/broken.pdf"]
 
 
-def test_when_most_files_are_gone_nothing_is_removed_without_a_word(indexer: Indexer, tmp_path: Path):
+def test_when_most_files_are_gone_nothing_is_removed_without_a_word(indexer: Indexer, tmp_path: Path) -> None:
     folder = tmp_path / "disk"
     folder.mkdir()
     for number in range(12):
@@ -107,7 +107,7 @@ def test_when_most_files_are_gone_nothing_is_removed_without_a_word(indexer: Ind
     assert (report.num_missing, report.num_removed, indexer.store.count()) == (0, 12, 0)
 
 
-def test_other_folders_stay(indexer: Indexer, manuals: Path, tmp_path: Path):
+def test_other_folders_stay(indexer: Indexer, manuals: Path, tmp_path: Path) -> None:
     other = tmp_path / "manuals2"
     other.mkdir()
     (other / "a.txt").write_text("Conveyor belt.")
@@ -117,7 +117,7 @@ def test_other_folders_stay(indexer: Indexer, manuals: Path, tmp_path: Path):
     assert sources(indexer, "E07") == ["manuals/press.txt"]
 
 
-def test_another_folder_of_the_same_name_is_refused(indexer: Indexer, manuals: Path, tmp_path: Path):
+def test_another_folder_of_the_same_name_is_refused(indexer: Indexer, manuals: Path, tmp_path: Path) -> None:
     indexer.index([manuals])
     other = tmp_path / "elsewhere" / "manuals"
     other.mkdir(parents=True)
@@ -131,7 +131,7 @@ def test_another_folder_of_the_same_name_is_refused(indexer: Indexer, manuals: P
     assert counts(indexer.index([moved], name="manuals")) == (3, 0, 0, 3, 0)
 
 
-def test_a_content_from_a_browser(indexer: Indexer):
+def test_a_content_from_a_browser(indexer: Indexer) -> None:
     report = indexer.add_bytes(b"Grease the chain.", "chain.txt")
     assert (report.num_chunks, report.unreadable) == (1, [])
     indexer.add_bytes(b"Oil the chain.", "chain.txt")
@@ -139,14 +139,14 @@ def test_a_content_from_a_browser(indexer: Indexer):
     assert indexer.add_bytes(b"\x00\x01", "junk.pdf").unreadable[0][0] == "junk.pdf"
 
 
-def test_progress_ends_with_all_files(indexer: Indexer, manuals: Path):
+def test_progress_ends_with_all_files(indexer: Indexer, manuals: Path) -> None:
     seen: list[tuple[int, int]] = []
     indexer.index([manuals], on_file=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (3, 3)
     assert seen == sorted(seen)
 
 
-def test_an_index_keeps_how_it_was_made(db: str, manuals: Path, embedder: Embedder):
+def test_an_index_keeps_how_it_was_made(db: str, manuals: Path, embedder: Embedder) -> None:
     with Indexer.open(db, embedder, chunk_tokens=64, overlap=8, paths=[manuals]) as indexer:
         indexer.index([manuals])
     with Indexer.open(db, embedder) as again:
@@ -158,7 +158,7 @@ def test_an_index_keeps_how_it_was_made(db: str, manuals: Path, embedder: Embedd
             Indexer.open(db, embedder, **changed)
 
 
-def test_another_embedding_model_is_refused_by_name(db: str, embedder: Embedder):
+def test_another_embedding_model_is_refused_by_name(db: str, embedder: Embedder) -> None:
     Indexer.open(db, embedder, language="en").close()
     store = MilvusStore.open(db)
     store.info.embedding_model, store.info.embedding_fingerprint = "someone/else", "feed"
@@ -173,7 +173,7 @@ def test_another_embedding_model_is_refused_by_name(db: str, embedder: Embedder)
     store.close()
 
 
-def test_what_is_not_there_makes_no_index_unusable(db: str, embedder: Embedder, tmp_path: Path):
+def test_what_is_not_there_makes_no_index_unusable(db: str, embedder: Embedder, tmp_path: Path) -> None:
     with Indexer.open(db, embedder, language="en") as indexer:
         with pytest.raises(InputError, match="no file or folder"):
             indexer.index([tmp_path / "none"])
@@ -192,7 +192,7 @@ with Indexer.open(sys.argv[2], Embedder(), language="en") as indexer:
 """
 
 
-def test_a_kill_loses_nothing_and_the_next_run_finishes(db: str, embedder: Embedder, tmp_path: Path):
+def test_a_kill_loses_nothing_and_the_next_run_finishes(db: str, embedder: Embedder, tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(40):

@@ -72,7 +72,7 @@ def names(result: Any) -> list[str]:
     return [hit.chunk.source for hit in result.hits]
 
 
-def test_the_recall_is_in_the_order_of_fusion(searcher: Searcher):
+def test_the_recall_is_in_the_order_of_fusion(searcher: Searcher) -> None:
     result = searcher.search("What does alarm E07 mean?", duplicates=None)
     assert names(result)[0] == "press.txt"
     assert len(result.hits) == 5
@@ -84,7 +84,7 @@ def test_the_recall_is_in_the_order_of_fusion(searcher: Searcher):
     assert [hit.dense for hit in result.hits] == pytest.approx(list(vectors @ query), abs=1e-5)
 
 
-def test_one_recall_alone(searcher: Searcher):
+def test_one_recall_alone(searcher: Searcher) -> None:
     assert names(searcher.search("lamp", mode="bm25", duplicates=None)) == ["oven.txt", "lamp.txt"]
     dense = searcher.search("lamp", mode="dense", duplicates=None)
     assert len(dense.hits) == 5
@@ -92,7 +92,7 @@ def test_one_recall_alone(searcher: Searcher):
     assert "bm25" not in dense.facts.seconds
 
 
-def test_the_reranker_decides(reranking: Searcher):
+def test_the_reranker_decides(reranking: Searcher) -> None:
     result = reranking.search("red lamp", duplicates=None)
     assert names(result)[0] == "pizza.txt"
     assert [round(hit.log_odds) for hit in result.hits] == [4, 0, 0, 0, 0], "title and text"
@@ -104,7 +104,7 @@ def test_the_reranker_decides(reranking: Searcher):
     assert result.facts.num_reranked == len(result.recalled)
 
 
-def test_only_the_best_candidates_are_read(reranking: Searcher):
+def test_only_the_best_candidates_are_read(reranking: Searcher) -> None:
     result = reranking.search("hydraulic alarm", depth=2, duplicates=None)
     assert result.facts.num_reranked == 2
     assert [hit.score is None for hit in result.hits] == [False, False, True, True, True]
@@ -113,12 +113,12 @@ def test_only_the_best_candidates_are_read(reranking: Searcher):
     assert len(only_read.hits) == 2
 
 
-def test_min_score_leaves_out(reranking: Searcher):
+def test_min_score_leaves_out(reranking: Searcher) -> None:
     assert names(reranking.search("lamp", min_score=0.6)) == ["pizza.txt"]
     assert len(reranking.search("lamp", min_score=0.5).hits) == 4
 
 
-def test_rules_and_duplicates_come_before_the_reranker(reranking: Searcher):
+def test_rules_and_duplicates_come_before_the_reranker(reranking: Searcher) -> None:
     rule = Rule("jobs", "text", "we are hiring")
     result = reranking.search("red lamp of the oven", rules=(rule,))
     assert "jobs.txt" not in names(result)
@@ -129,7 +129,7 @@ def test_rules_and_duplicates_come_before_the_reranker(reranking: Searcher):
     assert {oven.chunk.source, oven.duplicates[0].split("#")[0]} == {"oven.txt", "lamp.txt"}
 
 
-def test_a_document_that_fails_is_last_and_told(embedder: Embedder, store: MemoryStore):
+def test_a_document_that_fails_is_last_and_told(embedder: Embedder, store: MemoryStore) -> None:
     own = MemoryStore(store.info)
     indexer = Indexer(own, embedder)
     for name, text in {"a.txt": "zz pump", "b.txt": "broken pump", "c.txt": "zzz pump"}.items():
@@ -142,13 +142,13 @@ def test_a_document_that_fails_is_last_and_told(embedder: Embedder, store: Memor
     assert "could not read 1 of the candidates" in " ".join(result.facts.warnings)
 
 
-async def test_async_gives_the_same(reranking: Searcher):
+async def test_async_gives_the_same(reranking: Searcher) -> None:
     queries = ["lamp", "E07", "pizza"]
     results = await asyncio.gather(*(reranking.asearch(query) for query in queries))
     assert [names(result) for result in results] == [names(reranking.search(query)) for query in queries]
 
 
-def test_a_query_without_words_still_has_a_meaning(searcher: Searcher):
+def test_a_query_without_words_still_has_a_meaning(searcher: Searcher) -> None:
     result = searcher.search("?!")
     assert len(result.hits) > 0
     assert "no word that BM25 could look for" in result.facts.warnings[0]
@@ -170,12 +170,12 @@ def test_a_query_without_words_still_has_a_meaning(searcher: Searcher):
         ("x" * 200_000, {}, "200,000 characters"),
     ],
 )
-def test_what_cannot_be_asked(searcher: Searcher, query: str, changes: dict[str, Any], message: str):
+def test_what_cannot_be_asked(searcher: Searcher, query: str, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message.replace("(", r"\(")):
         searcher.search(query, **changes)
 
 
-def test_grouping_and_diversity_come_last(embedder: Embedder, store: MemoryStore):
+def test_grouping_and_diversity_come_last(embedder: Embedder, store: MemoryStore) -> None:
     own = MemoryStore(store.info)
     indexer = Indexer(own, embedder)
     rows = "\n".join(f'{{"text": "the pump number {number} {"z" * number}"}}' for number in range(4))
@@ -190,7 +190,7 @@ def test_grouping_and_diversity_come_last(embedder: Embedder, store: MemoryStore
     assert names(spread)[1] == "other.txt"
 
 
-def test_an_index_is_opened_with_its_own_model(db: str, tmp_path: Path, embedder: Embedder):
+def test_an_index_is_opened_with_its_own_model(db: str, tmp_path: Path, embedder: Embedder) -> None:
     (tmp_path / "a.txt").write_text("Grease the chain.")
     with Indexer.open(db, embedder, language="en") as indexer:
         indexer.index([tmp_path / "a.txt"])
@@ -201,7 +201,7 @@ def test_an_index_is_opened_with_its_own_model(db: str, tmp_path: Path, embedder
         Searcher.open(str(tmp_path / "none.db"))
 
 
-def test_a_bi_encoder_that_nobody_named_does_not_undo_the_recall(store: MemoryStore, embedder: Embedder):
+def test_a_bi_encoder_that_nobody_named_does_not_undo_the_recall(store: MemoryStore, embedder: Embedder) -> None:
     with Reranker(self_test="off") as reranker:
         result = Searcher(store, embedder, reranker).search("alarm E07")
     assert result.facts.reranker is None

@@ -49,25 +49,25 @@ def milvus(db: str) -> Iterator[MilvusStore]:
     store.close()
 
 
-def test_dense_recall_is_by_cosine(store: Store):
+def test_dense_recall_is_by_cosine(store: Store) -> None:
     found = store.dense(np.array([1, 0, 0], dtype=np.float32), 2)
     assert [each.chunk.id for each in found] == ["a", "b"]
     assert [each.score for each in found] == pytest.approx([1.0, 2**-0.5], abs=1e-5)
 
 
-def test_bm25_recall_is_by_terms(store: Store):
+def test_bm25_recall_is_by_terms(store: Store) -> None:
     assert [each.chunk.id for each in store.bm25(["e07"], 10)] == ["a"]
     both = store.bm25(["alarm", "e07"], 10)
     assert [each.chunk.id for each in both] == ["a", "b"]
     assert both[0].score > both[1].score > 0.0
 
 
-def test_bm25_finds_nothing_without_a_common_term(store: Store):
+def test_bm25_finds_nothing_without_a_common_term(store: Store) -> None:
     assert store.bm25(["unheard"], 10) == []
     assert store.bm25([], 10) == []
 
 
-def test_both_stores_give_the_same_bm25(db: str):
+def test_both_stores_give_the_same_bm25(db: str) -> None:
     milvus, memory = MilvusStore.create(db, "finerank", INFO), MemoryStore(INFO)
     for store in (milvus, memory):
         store.add(ENTRIES)
@@ -79,7 +79,7 @@ def test_both_stores_give_the_same_bm25(db: str):
     assert by_id[0] == pytest.approx({key: 2.5 * score for key, score in by_id[1].items()}, rel=1e-4)
 
 
-def test_a_chunk_comes_back_as_it_was(store: Store):
+def test_a_chunk_comes_back_as_it_was(store: Store) -> None:
     (found,) = store.bm25(["e07"], 1)
     chunk = found.chunk
     assert (chunk.page, chunk.last_page, chunk.headings, chunk.title) == (3, 4, ("Alarms", "Hydraulic"), "title a")
@@ -87,20 +87,20 @@ def test_a_chunk_comes_back_as_it_was(store: Store):
     assert (other.chunk.page, other.chunk.metadata) == (None, {"year": 2021, "kind": "manual"})
 
 
-def test_a_known_id_is_replaced(store: Store):
+def test_a_known_id_is_replaced(store: Store) -> None:
     store.add([entry("a", [0, 1, 0], "new words")])
     assert store.count() == 3
     assert store.bm25(["e07"], 10) == []
     assert [each.chunk.id for each in store.bm25(["words"], 10)] == ["a"]
 
 
-def test_files_are_removed_with_all_their_chunks(store: Store):
+def test_files_are_removed_with_all_their_chunks(store: Store) -> None:
     store.remove([file_id("a.txt"), file_id("unheard.txt")])
     assert store.count() == 2
     assert store.bm25(["e07"], 10) == []
 
 
-def test_records_of_files(store: Store):
+def test_records_of_files(store: Store) -> None:
     done = FileRecord("a.txt", "1234", "done", num_chunks=1, notes=("odd",))
     broken = FileRecord('quo"te\n.pdf', "5678", "unreadable", error="why")
     store.put_files([done, broken])
@@ -110,7 +110,7 @@ def test_records_of_files(store: Store):
     assert list(store.all_files()) == [broken]
 
 
-def test_a_filter_picks(milvus: MilvusStore):
+def test_a_filter_picks(milvus: MilvusStore) -> None:
     near = np.array([1, 0, 0], dtype=np.float32)
     assert [each.chunk.id for each in milvus.dense(near, 10, 'metadata["year"] > 2020')] == ["b"]
     assert [each.chunk.id for each in milvus.dense(near, 10, 'source like "a%" and page >= 3')] == ["a"]
@@ -118,17 +118,17 @@ def test_a_filter_picks(milvus: MilvusStore):
 
 
 @pytest.mark.parametrize("filter_", ["page >", "pages > 3", 'page == "x" and'])
-def test_a_bad_filter_is_refused_with_the_reason(milvus: MilvusStore, filter_: str):
+def test_a_bad_filter_is_refused_with_the_reason(milvus: MilvusStore, filter_: str) -> None:
     with pytest.raises(InputError, match="the filter .* cannot be used"):
         milvus.dense(np.array([1, 0, 0], dtype=np.float32), 10, filter_)
 
 
-def test_an_index_in_memory_has_no_filters():
+def test_an_index_in_memory_has_no_filters() -> None:
     with pytest.raises(InputError, match="needs an index in Milvus"):
         MemoryStore(INFO).dense(np.array([1, 0, 0], dtype=np.float32), 10, "page > 3")
 
 
-def test_an_index_is_there_when_opened_again(milvus: MilvusStore, db: str):
+def test_an_index_is_there_when_opened_again(milvus: MilvusStore, db: str) -> None:
     milvus.put_files([FileRecord("a.txt", "1234", "done")])
     milvus.close()
     again = MilvusStore.open(db)
@@ -139,7 +139,7 @@ def test_an_index_is_there_when_opened_again(milvus: MilvusStore, db: str):
     again.close()
 
 
-def test_many_records_and_long_texts_are_stored(milvus: MilvusStore):
+def test_many_records_and_long_texts_are_stored(milvus: MilvusStore) -> None:
     milvus.put_files(FileRecord(f"{number}.txt", "1", "done") for number in range(20_000))
     assert sum(1 for _ in milvus.all_files()) == 20_000
     milvus.add([entry(f"long{number}", [1, 0, 0], "word") for number in range(3)])
@@ -148,7 +148,7 @@ def test_many_records_and_long_texts_are_stored(milvus: MilvusStore):
     assert milvus.count() == 7
 
 
-def test_another_process_is_named_as_the_reason(milvus: MilvusStore, db: str):
+def test_another_process_is_named_as_the_reason(milvus: MilvusStore, db: str) -> None:
     code = f"from finerank.retrieval.milvus_store import MilvusStore; MilvusStore.open({db!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "is in use by another process" in done.stderr
@@ -164,20 +164,20 @@ def test_another_process_is_named_as_the_reason(milvus: MilvusStore, db: str):
         ("http://127.0.0.1:1", "the Milvus server at http://127.0.0.1:1 cannot be used"),
     ],
 )
-def test_what_is_no_index_is_refused(tmp_path: Path, name: str, message: str):
+def test_what_is_no_index_is_refused(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "file.db").write_text("junk")
     (tmp_path / "index").mkdir()
     with pytest.raises(RetrievalError, match=message):
         MilvusStore.open(name if "://" in name else str(tmp_path / name))
 
 
-def test_an_unknown_collection_names_those_that_are_there(milvus: MilvusStore, db: str):
+def test_an_unknown_collection_names_those_that_are_there(milvus: MilvusStore, db: str) -> None:
     milvus.close()
     with pytest.raises(RetrievalError, match="no collection 'manuals'; there are: finerank"):
         MilvusStore.open(db, "manuals")
 
 
-def test_a_strangers_collection_is_not_written_into(db: str):
+def test_a_strangers_collection_is_not_written_into(db: str) -> None:
     client = MilvusClient(db)
     schema = client.create_schema()
     schema.add_field("id", DataType.INT64, is_primary=True)
@@ -187,7 +187,7 @@ def test_a_strangers_collection_is_not_written_into(db: str):
         MilvusStore.create(db, "theirs", INFO)
 
 
-def test_a_making_that_was_cut_short_is_done_again(db: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_making_that_was_cut_short_is_done_again(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MilvusStore, "save_info", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         MilvusStore.create(db, "finerank", INFO)

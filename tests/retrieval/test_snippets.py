@@ -1,0 +1,71 @@
+import pytest
+
+from finerank.retrieval.snippets import Snippet, snippet
+
+FILLER = "The pump is filled with oil before it is started for the first time. " * 6
+ANSWER = "Alarm E07 means that the signal of the hydraulic pressure sensor is missing."
+QUERY = "What does alarm E07 mean?"
+
+
+def marked(found: Snippet) -> list[str]:
+    return [found.text[start:end] for start, end in found.spans]
+
+
+def test_the_sentence_that_speaks_to_the_query_is_shown() -> None:
+    found = snippet(FILLER + ANSWER + " " + FILLER, QUERY, 120)
+    assert ANSWER in found.text
+    assert found.text.startswith("… ")
+    assert found.text.endswith(" …")
+    assert not found.is_whole
+    assert marked(found) == ["Alarm", "E07", "means"]
+    assert len(found.text) <= 124
+
+
+def test_a_short_passage_is_shown_whole() -> None:
+    assert snippet(ANSWER, QUERY).is_whole
+    assert snippet(f"  {ANSWER}\n\nNext ", QUERY).text == f"{ANSWER} Next"
+
+
+def test_endings_differ_codes_do_not() -> None:
+    assert marked(snippet("Sensors of pressure, E070 and E07.", "pressures sensor E07")) == [
+        "Sensors",
+        "pressure",
+        "E07",
+    ]
+
+
+def test_words_of_form_are_not_marked() -> None:
+    assert marked(snippet("What is it and how does it work? The valve.", "What is the valve?")) == ["valve"]
+
+
+@pytest.mark.parametrize("length", [20, 35, 50, 80, 200])
+def test_words_are_never_cut(length: int) -> None:
+    text = FILLER + ANSWER + " " + FILLER
+    shown = snippet(text, QUERY, length).text.replace("…", "").split()
+    assert set(shown) <= set(text.split())
+    assert "E07" in shown
+
+
+def test_chinese() -> None:
+    filler = "启动前请检查液压油的油位，并确认所有阀门处于关闭状态。" * 10
+    answer = "报警E07表示液压压力传感器信号丢失。"
+    found = snippet(filler + answer + filler, "报警代码E07是什么意思？", 60)
+    assert answer in found.text
+    assert marked(found) == ["报警E07"]
+    assert snippet(filler + answer, "压力传感器", 40).text.endswith(answer)
+
+
+def test_another_language_gives_the_beginning() -> None:
+    found = snippet(FILLER, "液压泵", 100)
+    assert found.text.startswith("The pump")
+    assert found.spans == ()
+
+
+def test_one_word_longer_than_the_snippet() -> None:
+    assert snippet("x" * 500, "y", 100) == Snippet(f"{'x' * 100} …", (), is_whole=False)
+
+
+def test_spans_are_in_order_and_apart() -> None:
+    found = snippet("液压压力传感器信号 and alarm alarm", "液压压力传感器 alarm")
+    assert all(before[1] < after[0] for before, after in zip(found.spans, found.spans[1:], strict=False))
+    assert marked(found)[0] == "液压压力传感器"
