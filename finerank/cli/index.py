@@ -74,7 +74,7 @@ def index(
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make an index hold the files of PATH as they are now: new, changed and deleted ones; safe to kill and run again."""
+    """Make an index hold the files of PATH as they are now; safe to kill and to run again."""
     from ..embedder import Embedder
     from ..retrieval.indexer import Indexer
 
@@ -122,8 +122,8 @@ def _show(report: "IndexReport", db: str, num_chunks: int) -> None:
         warn("there is no file that can be read; txt, md, html, pdf, docx, csv and jsonl can")
     if report.num_missing:
         warn(
-            f"{report.num_missing:,} files of the index are gone, more than half of all; nothing was removed, as a disk "
-            "may be missing; say --prune to remove them"
+            f"{report.num_missing:,} files of the index are gone, more than half of all; nothing was removed, as a "
+            "disk may be missing; say --prune to remove them"
         )
     for messages in ([why for _, why in report.unreadable], report.notes):
         for message in messages[:_MOST_SHOWN]:

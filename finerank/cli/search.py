@@ -56,7 +56,7 @@ def search(
         list[str] | None,
         _option(
             "--rule",
-            help="Drop candidates: advertisement, recruitment, disclaimer, or FIELD=~PATTERN; may be given several times.",
+            help="Drop candidates: advertisement, recruitment, disclaimer, or FIELD=~PATTERN; may be repeated.",
             show_default=False,
         ),
     ] = None,

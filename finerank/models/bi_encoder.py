@@ -1,5 +1,6 @@
 """Bi-encoders (sentence-transformers embedders): query and document are read apart and compared by cosine."""
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .loading import Source
 
 _KEPT_QUERIES: Final = 256
+_KEPT_DOCUMENT_BYTES: Final = 64 << 20
+"""Of document vectors: 43,000 of 384 numbers. A document's vector is the same for every query."""
 
 
 class BiEncoder(PairModel):
@@ -30,6 +33,7 @@ class BiEncoder(PairModel):
         self._encoder = encoder
         self._tokenizer = encoder.tokenizer
         self._queries: OrderedDict[str, Tensor] = OrderedDict()
+        self._documents: OrderedDict[bytes, Tensor] = OrderedDict()
 
     def encode(self, query: str, documents: Sequence[str], instruction: str | None) -> list[EncodedPair]:
         query_tokens = self._check_query(query)
@@ -57,13 +61,30 @@ class BiEncoder(PairModel):
     def compute(self, pairs: Sequence[EncodedPair]) -> BatchResult:
         fresh = {pair.payload[0]: pair.shared_tokens for pair in pairs if pair.payload[0] not in self._queries}
         queries = torch.stack([self._query_vector(pair.payload[0]) for pair in pairs])
-        documents = self._vectors(self._encoder.encode_document, [pair.payload[1] for pair in pairs])
+        documents, num_tokens = self._document_vectors(pairs)
         cosine = (queries * documents).sum(-1).cpu().numpy()
-        num_tokens = sum(pair.own_tokens for pair in pairs) + sum(fresh.values())
-        return BatchResult(log_odds_of_cosine(cosine), num_tokens)
+        return BatchResult(log_odds_of_cosine(cosine), num_tokens + sum(fresh.values()))
 
     def release_memory(self) -> None:
         self._queries.clear()
+        self._documents.clear()
+
+    def _document_vectors(self, pairs: Sequence[EncodedPair]) -> tuple[Tensor, int]:
+        """((N, D), tokens that had to be read): a document that was read for another query is known."""
+        keys = [hashlib.blake2b(pair.payload[1].encode(), digest_size=16).digest() for pair in pairs]
+        missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in self._documents}
+        here = {key: self._documents[key] for key in keys if key in self._documents}
+        if missing:
+            read = self._vectors(self._encoder.encode_document, [pair.payload[1] for pair in missing.values()])
+            # Copies: a row of a batch would keep the whole batch.
+            here.update((key, vector.clone()) for key, vector in zip(missing, read, strict=True))
+        for key in here:
+            self._documents[key] = here[key]
+            self._documents.move_to_end(key)
+        vectors = torch.stack([here[key] for key in keys])
+        while len(self._documents) * vectors[0].nbytes > _KEPT_DOCUMENT_BYTES:
+            self._documents.popitem(last=False)
+        return vectors, sum(pair.own_tokens for pair in missing.values())
 
     def _query_vector(self, query: str) -> Tensor:
         """(D,); a query is read alone, so that its vector does not depend on what else is in the batch."""

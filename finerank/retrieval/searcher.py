@@ -216,8 +216,8 @@ def is_to_rerank(info: ModelInfo, recall: Recall) -> bool:
         return False
     if info.is_default and info.kind == "bi_encoder":
         recall.facts.warnings.append(
-            f"not reranked: {info.name}, the model that comes with finerank, compares vectors, as the recall did; name a "
-            "reranker such as Qwen/Qwen3-Reranker-0.6B"
+            f"not reranked: {info.name}, the model that comes with finerank, compares vectors, as the recall did; name "
+            "a reranker such as Qwen/Qwen3-Reranker-0.6B"
         )
         return False
     return True

@@ -164,6 +164,23 @@ def test_bi_encoder_uses_the_models_own_prompts(tmp_path: Path) -> None:
             reranker.rank("fox " * 100, ["a"])
 
 
+def test_a_document_of_a_bi_encoder_is_read_once_for_all_queries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = _documents(6, 20)[1:]
+    folder = _embedder(tmp_path / "m", query="", document="")
+    with _load(folder) as reranker:
+        first = reranker.rank("what is the red planet", documents)
+        second = reranker.rank("alarm code", documents)
+        assert second.facts.usage.computed_tokens < 8 < first.facts.usage.computed_tokens
+        monkeypatch.setattr("finerank.models.bi_encoder._KEPT_DOCUMENT_BYTES", 2 * 32 * 4)
+        assert [each.index for each in reranker.rank("alarm code", documents)] == [each.index for each in second]
+        assert reranker.rank("law code", documents).facts.usage.computed_tokens > 8
+    with _load(folder) as fresh:
+        alone = fresh.rank("alarm code", documents)
+    assert [each.log_odds for each in alone] == pytest.approx([each.log_odds for each in second], abs=1e-5)
+
+
 def test_an_instruction_that_is_not_used_is_reported(tmp_path: Path) -> None:
     with _load(_classifier(tmp_path / "m", num_labels=1)) as reranker:
         facts = reranker.rank(QUERY, ["a"], instruction="Retrieve cats").facts

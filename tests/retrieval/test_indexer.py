@@ -164,7 +164,7 @@ def test_another_embedding_model_is_refused_by_name(db: str, embedder: Embedder)
     store.info.embedding_model, store.info.embedding_fingerprint = "someone/else", "feed"
     store.save_info()
     store.close()
-    with pytest.raises(RetrievalError, match="made with the embedding model someone/else .* not with all-MiniLM"):
+    with pytest.raises(RetrievalError, match=r"made with the embedding model someone/else .* not with all-MiniLM"):
         Indexer.open(db, embedder)
     store = MilvusStore.open(db)
     store.info.dimensions = 1024

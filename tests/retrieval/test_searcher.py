@@ -1,4 +1,4 @@
-"""Two stages over an index in memory, with the real embedded model; the reranker counts the letter that is asked for."""
+"""Two stages over an index in memory, with the real embedded model; the reranker counts letters."""
 
 import asyncio
 from collections.abc import Iterator, Sequence

@@ -119,7 +119,7 @@ def test_a_filter_picks(milvus: MilvusStore) -> None:
 
 @pytest.mark.parametrize("filter_", ["page >", "pages > 3", 'page == "x" and'])
 def test_a_bad_filter_is_refused_with_the_reason(milvus: MilvusStore, filter_: str) -> None:
-    with pytest.raises(InputError, match="the filter .* cannot be used"):
+    with pytest.raises(InputError, match=r"the filter .* cannot be used"):
         milvus.dense(np.array([1, 0, 0], dtype=np.float32), 10, filter_)
 
 
