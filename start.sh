@@ -4,6 +4,6 @@ set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 source scripts/environment.sh
 
-prepare_environment server
+prepare_environment all
 say "starting: finerank serve $*"
 exec .venv/bin/finerank serve "$@"

@@ -1,6 +1,6 @@
 """What reranking is worth here: BM25, vectors and both fused, each with and without rerankers, on real data.
 
-    python -m benchmarks.evaluation_table [--model NAME ...] [--set NAME ...] [--limit 300] [--depth 100]
+    python -m benchmarks.evaluation_table [--model NAME ...] [--set NAME ...] [--limit N] [--depth 100]
 
 One command makes the whole table again. Everything computed is cached, so a run that is stopped goes on where it was,
 and a further model costs only its own work. Data: the folder in FINERANK_DATA, ../shared/data where that is not set.
@@ -26,7 +26,7 @@ from finerank import Embedder, Reranker
 from finerank.cli.evaluation_contenders import Spelled, read_contender
 from finerank.evaluation import EvaluationCache, compare, load_dataset, sample_queries
 from finerank.evaluation.cache import default_folder
-from finerank.evaluation.records import evaluation_record, latency
+from finerank.evaluation.records import evaluation_record
 from finerank.evaluation.types import Dataset, Evaluation, PairedTest, Stage
 from finerank.hardware import device_name
 
@@ -143,7 +143,7 @@ def estimate(tasks: Sequence[Task], root: Path, limit: int, depth: int, models: 
 def table(rows: Sequence[tuple[Task, Evaluation]]) -> str:
     """Markdown: one line a set and first stage; bold is what is significantly better, a minus what is worse."""
     names = list(dict.fromkeys(stage.name for _, found in rows for stage in found.stages if stage.kind == "reranked"))
-    head = ["set", "queries", "first stage", METRIC, *(f"+ {name}" for name in names), "p", "oracle", "ms a query"]
+    head = ["set", "queries", "first stage", METRIC, *(f"+ {name}" for name in names), "p", "oracle"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for task, found in rows:
         stages = {stage.name: stage for stage in found.stages}
@@ -152,7 +152,6 @@ def table(rows: Sequence[tuple[Task, Evaluation]]) -> str:
         tests = [_test(found, first.name, name) for name in names]
         cells += [_reranked(stages[name], test) for name, test in zip(names, tests, strict=True)]
         cells += [", ".join(_p(test) for test in tests), f"{oracle.means[METRIC]:.4f}"]
-        cells += [", ".join(_milliseconds(stages[name]) for name in names)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -174,12 +173,6 @@ def _value(test: PairedTest) -> float:
 
 def _p(test: PairedTest) -> str:
     return "< 0.001" if _value(test) < 0.001 else f"{_value(test):.3f}"
-
-
-def _milliseconds(stage: Stage) -> str:
-    """The median, also where it was measured before the scores were cached."""
-    found = latency(stage.cost.earlier_seconds | stage.cost.seconds)
-    return "" if found is None else f"{found[0] * 1000:,.0f}"
 
 
 def _line(task: Task, found: Evaluation) -> str:
@@ -229,8 +222,7 @@ def _explained(conditions: dict[str, Any]) -> str:
         f"finerank {conditions['finerank']}. {METRIC} (trec_eval's, linear gain); queries: {limit}; the first stage's "
         f"best {conditions['depth']} reranked, nothing added. p: paired randomisation test of the reranked order "
         "against its first stage, 10,000 resamples (Holm-corrected with several models); bold: significantly better, "
-        "(worse): significantly worse, p < 0.05. Oracle: the best order of the same candidates. ms a query: median "
-        "time to rerank one query, where it was measured whole."
+        "(worse): significantly worse, p < 0.05. Oracle: the best order of the same candidates."
     )
 
 
@@ -246,7 +238,7 @@ def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", dest="models", action="append", help="as a contender of `finerank compare`")
     parser.add_argument("--set", dest="sets", action="append", help="name or folder; all without")
-    parser.add_argument("--limit", type=int, default=300, help="queries a set; 0 = all")
+    parser.add_argument("--limit", type=int, default=0, help="queries a set; 0 = all")
     parser.add_argument("--depth", type=int, default=100)
     parser.add_argument("--cache", type=Path, default=default_folder())
     parser.add_argument("--out", type=Path, help="the JSON; the Markdown stands beside it")

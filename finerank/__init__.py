@@ -12,6 +12,7 @@ __version__: Final = "0.1.0"
 
 if TYPE_CHECKING:
     from .client import AsyncClient, Client
+    from .embedder import Embedder, EmbedderInfo, Embeddings
     from .errors import (
         AuthenticationError,
         DamagedError,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
         UnreadableError,
         UnsupportedError,
     )
-    from .embedder import Embedder, EmbedderInfo
     from .instructions import DEFAULT_INSTRUCTION, PRESETS
     from .reranker import Reranker
     from .types import AnswerFacts, Document, ModelInfo, Pair, RankedDocument, Ranking, Usage
@@ -45,7 +45,7 @@ _MODULE_OF: Final = {
     **dict.fromkeys(("AnswerFacts", "Document", "ModelInfo", "Pair", "RankedDocument", "Ranking", "Usage"), "types"),
     **dict.fromkeys(("DEFAULT_INSTRUCTION", "PRESETS"), "instructions"),
     **dict.fromkeys(("AsyncClient", "Client"), "client"),
-    **dict.fromkeys(("Embedder", "EmbedderInfo"), "embedder"),
+    **dict.fromkeys(("Embedder", "EmbedderInfo", "Embeddings"), "embedder"),
     "Reranker": "reranker",
 }
 
@@ -61,6 +61,7 @@ __all__ = [
     "Document",
     "Embedder",
     "EmbedderInfo",
+    "Embeddings",
     "EngineError",
     "FinerankError",
     "FinerankWarning",

@@ -47,6 +47,7 @@ def _field_without_flag(default: Any, description: str) -> Any:
 
 _server, _model, _limit = _panel("Server"), _panel("Model"), _panel("Limits")
 _key, _log_option = _panel("Keys"), _panel("Logs and traces")
+_search = _panel("Search")
 
 
 def _split(value: object) -> object:
@@ -98,6 +99,23 @@ class Settings(BaseSettings):
     allow_model_changes: bool | None = _model(
         None, "true or false: load models and adapters over HTTP and from the page; left out: only on this machine"
     )
+
+    embedding_model: str | None = _model(
+        None,
+        "hub id or local folder of an embedder, or openai:MODEL, for /v1/embeddings and /embed; leave it out for the "
+        "embedded one",
+        min_length=1,
+    )
+    embedding_dimensions: Number | None = _model(
+        None, "numbers of a vector, at least 1, for embedders trained to be cut; leave it out for all", ge=1
+    )
+
+    search_db: str | None = _search(
+        None, "index to search: a path that ends with .db, or a Milvus server as http://host:19530; none", min_length=1
+    )
+    search_collection: str = _search("finerank", "collection that is searched unless a request names another")
+    # No flag, as with the keys.
+    search_token: str | None = _field_without_flag(None, "user:password or API key of the Milvus server")
 
     max_documents: Number = _limit(1000, "most documents in a request, at least 1", ge=1)
     max_request_tokens: Number | None = _limit(None, "most tokens in a request; leave it out for no limit", ge=16)

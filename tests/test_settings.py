@@ -99,6 +99,8 @@ def test_variables_of_other_parts_are_left_alone(name: str, monkeypatch: pytest.
         ("self_test", "maybe", "--self-test is 'maybe'; give warn, require or off"),
         ("max_length", 40_000, "--max-length is 40000; .*16 to 32768"),
         ("threads", 0, "--threads is 0"),
+        ("embedding_dimensions", 0, "--embedding-dimensions is 0; give numbers of a vector, at least 1"),
+        ("embedding_model", "", "--embedding-model is ''; give hub id or local folder of an embedder"),
     ],
 )
 def test_a_bad_flag_is_named_with_its_value_and_remedy(name: str, value: object, message: str) -> None:

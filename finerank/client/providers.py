@@ -112,10 +112,14 @@ def provider_of(name: str) -> Provider:
     return PROVIDERS[name]
 
 
-def split_name(name: str) -> tuple[str, str | None] | None:
-    """("siliconflow", "Qwen/Qwen3-Reranker-8B") of "siliconflow:Qwen/Qwen3-Reranker-8B"; None without a provider."""
+def split_name(name: str, providers: "Mapping[str, Provider] | None" = None) -> tuple[str, str | None] | None:
+    """("siliconflow", "Qwen/Qwen3-Reranker-8B") of "siliconflow:Qwen/Qwen3-Reranker-8B"; None without a provider.
+
+    providers: those that are known, None for the rerank APIs.
+    """
     provider, colon, model = name.partition(":")
-    return (provider, model or None) if colon and provider in PROVIDERS else None
+    known = PROVIDERS if providers is None else providers
+    return (provider, model or None) if colon and provider in known else None
 
 
 def _overlap(base: Sequence[str], path: Sequence[str]) -> int:
@@ -271,3 +275,18 @@ _ALL: Final = (
 
 PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({provider.name: provider for provider in _ALL})
 """By name."""
+
+EMBEDDING_PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType(
+    {
+        "openai": Provider(
+            name="openai",
+            base_url="https://api.openai.com",
+            routes=(Route("/v1/embeddings", Body(documents="input", top=None, echo=None)),),
+            example="text-embedding-3-small",
+            key_variables=("OPENAI_API_KEY",),
+            max_documents=2048,
+            max_tokens=300_000,
+        )
+    }
+)
+"""By name; whoever speaks OpenAI's embeddings API is reached through `base_url`."""

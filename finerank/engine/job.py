@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..models.base import EncodedPair
 
@@ -20,15 +20,16 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 
 class Job:
-    """Pairs of one caller, and what is known of them so far.
+    """Pairs (or texts) of one caller, and what is known of them so far.
 
-    log_odds: in the caller's order, NaN until computed.   errors: index -> why that pair has none.
+    values: in the caller's order, NaN until computed: log-odds, or a vector each, whichever the model gives.
+    errors: index -> why that pair has no value.
     max_pairs: at most so many of this job's pairs in one batch, 0 = no limit.
     num_tokens: of all its pairs, their prefixes not counted.   waiting_tokens: of those that have not started.
     submitted_at, started_at: monotonic seconds; of its arrival and of its first pair, None before.
     on_progress: called with (pairs done, pairs in all) from the engine's thread.
     is_over: no pair of it will start any more.
-    future: resolves to this job when every pair has its log-odds or its error; or raises what failed the whole call.
+    future: resolves to this job when every pair has its value or its error; or raises what failed the whole call.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Job:
         self.pairs = pairs
         self.max_pairs = max_pairs
         self.on_progress = on_progress
-        self.log_odds = [math.nan] * len(pairs)
+        self.values: list[Any] = [math.nan] * len(pairs)
         self.errors: dict[int, str] = {}
         self.computed_tokens = 0.0
         self.num_tokens = self.waiting_tokens = sum(pair.own_tokens for pair in pairs)
@@ -49,6 +50,11 @@ class Job:
         self._callbacks: list[Callable[[], None]] = []
         self._waiting = _in_order(pairs)
         self._num_open = len(pairs)
+
+    @property
+    def log_odds(self) -> list[float]:
+        """The values of a model of pairs."""
+        return self.values
 
     @property
     def has_waiting(self) -> bool:
@@ -98,9 +104,9 @@ class Job:
             raise self._outcome
         return self
 
-    def settle(self, index: int, log_odds: float, error: str | None = None) -> None:
+    def settle(self, index: int, value: Any, error: str | None = None) -> None:
         """Records the outcome of one pair, and of the job when it was the last."""
-        self.log_odds[index] = log_odds
+        self.values[index] = value
         if error is not None:
             self.errors[index] = error
         self._num_open -= 1

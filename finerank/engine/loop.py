@@ -11,9 +11,13 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from ..errors import EngineError, FinerankError
-from ..models.base import EncodedPair, PairModel
+from ..models.base import BatchModel, EncodedPair
+from ..scores import FloatArray
 from .facts import BatchFacts
 from .job import Job, Progress
 from .planner import Batch, Planner
@@ -27,7 +31,7 @@ class Engine:
     on_batch: called from the engine's thread after every batch.
     """
 
-    def __init__(self, model: PairModel, planner: Planner) -> None:
+    def __init__(self, model: BatchModel, planner: Planner) -> None:
         self.on_batch: Callable[[BatchFacts], None] | None = None
         self._model = model
         self._planner = planner
@@ -47,7 +51,7 @@ class Engine:
             return job
         with self._changed:
             if self._is_closed:
-                raise EngineError("this Reranker is closed; make a new one")
+                raise EngineError("the model is closed; load it again")
             self._jobs.append(job)
             self._changed.notify()
         return job
@@ -122,7 +126,7 @@ class Engine:
         share = result.computed_tokens / len(batch.members)
         for job, _ in batch.members:
             job.computed_tokens += share
-        self._settle(batch, result.log_odds.tolist(), result.errors)
+        self._settle(batch, *_checked(result.values, result.errors))
         self._tell(batch, result.computed_tokens, started, lent_before, waits)
 
     def _fail(self, batch: Batch, error: FinerankError) -> None:
@@ -148,12 +152,9 @@ class Engine:
         reason = f"could not be computed: {type(error).__name__}: {_first_line(error)}"
         self._settle(batch, [math.nan], {0: reason})
 
-    def _settle(self, batch: Batch, log_odds: list[float], errors: Mapping[int, str]) -> None:
-        for position, ((job, index), value) in enumerate(zip(batch.members, log_odds, strict=True)):
-            reason = errors.get(position)
-            if reason is None and not math.isfinite(value):
-                value, reason = math.nan, f"the model gave {value} instead of a number; its weights may be damaged"
-            job.settle(index, value, reason)
+    def _settle(self, batch: Batch, values: Sequence[Any], errors: Mapping[int, str]) -> None:
+        for position, ((job, index), value) in enumerate(zip(batch.members, values, strict=True)):
+            job.settle(index, value, errors.get(position))
 
     def _tell(
         self,
@@ -203,6 +204,25 @@ def _start(batch: Batch, now: float) -> tuple[float, ...]:
     for job in fresh:
         job.started_at = now
     return tuple(job.wait_s for job in fresh)
+
+
+def _checked(values: FloatArray, errors: Mapping[int, str]) -> tuple[Sequence[Any], Mapping[int, str]]:
+    """(value of each item, NaN where it has none; why): numbers as Python has them, vectors as rows."""
+    found: list[Any] = values.tolist() if values.ndim == 1 else list(values)
+    if values.ndim == 1:  # a few numbers mostly, which Python is done with sooner
+        bad_ones = [position for position, value in enumerate(found) if not math.isfinite(value)]
+    else:
+        bad_ones = np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist()
+    reasons = dict(errors)
+    for position in bad_ones:
+        bad = found[position] if values.ndim == 1 else _first_bad(found[position])
+        reasons.setdefault(position, f"the model gave {bad} instead of a number; its weights may be damaged")
+        found[position] = math.nan
+    return found, reasons
+
+
+def _first_bad(vector: FloatArray) -> float:
+    return float(vector[~np.isfinite(vector)][0])
 
 
 def _first_line(error: Exception) -> str:

@@ -37,8 +37,11 @@ def document_vectors(
         missing = [position for position in step if keys[position] not in known]
         if missing:
             fresh = embedder.embed_documents([texts[position] for position in missing])
-            cache.add_vectors([keys[position] for position in missing], fresh)
-            vectors[missing] = fresh
+            is_whole = np.isfinite(fresh).all(axis=1)
+            cache.add_vectors(
+                [keys[position] for position, whole in zip(missing, is_whole, strict=True) if whole], fresh[is_whole]
+            )
+            vectors[missing] = np.nan_to_num(fresh)  # what has no vector, as the embedder warned, is like nothing
         for position in step:
             if keys[position] in known:
                 vectors[position] = known[keys[position]]
@@ -65,7 +68,7 @@ def dense_run(
     for start in range(0, len(asked), size):
         block = asked[start : start + size]
         started = time.perf_counter()
-        queries = embedder.embed_queries([dataset.queries[query_id] for query_id in block])
+        queries = np.nan_to_num(embedder.embed_queries([dataset.queries[query_id] for query_id in block]))
         for query_id, scores in zip(block, _similarities(queries, vectors), strict=True):
             unwanted = excluded.get(query_id, set())
             found = best(scores, places, num_results + len(unwanted))

@@ -8,7 +8,7 @@ from ..errors import HubError, NotAModelError
 
 Hub: TypeAlias = Literal["huggingface", "modelscope"]
 
-_FILES: Final = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "1_*/*", "2_*/*", "*.py"]
+_FILES: Final = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "[0-9]_*/*", "*.py"]
 _NOT_FILES: Final = ["onnx/*", "openvino/*", "coreml/*", "*.onnx"]
 
 

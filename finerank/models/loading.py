@@ -28,7 +28,7 @@ from .qwen3.network import Qwen3Network
 from .qwen3.reranker import Qwen3Reranker
 from .tensors import LoraMerged, SafetensorsFolder, TensorSource, head_rows, read_json
 
-_BATCH_TOKENS: Final = {"cpu": 2048, "mps": 8192, "cuda": 32_768}
+DEVICE_BATCH_TOKENS: Final = {"cpu": 2048, "mps": 8192, "cuda": 32_768}
 """On a CPU a few seconds, no slower than twice as many; on a GPU it should fill the chip, but was not measured yet."""
 
 
@@ -103,15 +103,15 @@ def load_model(name: str | None, options: LoadOptions) -> Loaded:
 
         return Loaded(load_remote(name, options), BATCH_TOKENS)
     source = find(name, options)
-    files = _weight_files(source.checkpoint)
-    weights = _hash_in_background(files)
+    files = weight_files(source.checkpoint)
+    weights = hash_in_background(files)
     if source.checkpoint.architecture in ("qwen3_yes_no", "qwen3_classifier"):
         model: PairModel = _load_qwen3(source, weights)
     else:
         is_embedder = source.checkpoint.architecture == "embedder"
         model = (load_bi_encoder if is_embedder else load_cross_encoder)(source, weights.result())
     model.num_bytes = sum(file.stat().st_size for file in files)
-    return Loaded(model, _BATCH_TOKENS[source.device.type])
+    return Loaded(model, DEVICE_BATCH_TOKENS[source.device.type])
 
 
 def is_remote(name: str) -> bool:
@@ -154,7 +154,7 @@ def _load_qwen3(source: Source, weights: "Future[str]") -> Qwen3Reranker:
         max_length=max_length,
         parse_control_tokens=options.parse_control_tokens,
     )
-    tensors = _tensors(checkpoint)
+    tensors = tensors_of(checkpoint)
     network = Qwen3Network(config, tensors, source.device, source.dtype.dtype)
     head = _head(checkpoint, config, tensors, encoder)
     instruction = encoder.form.default_instruction
@@ -188,7 +188,8 @@ def load_tokenizer(path: Path, vocab_size: int) -> Tokenizer:
     return tokenizer
 
 
-def _tensors(checkpoint: Checkpoint) -> TensorSource:
+def tensors_of(checkpoint: Checkpoint) -> TensorSource:
+    """With the adapter merged in, if there is one."""
     base = SafetensorsFolder(checkpoint.path)
     if checkpoint.adapter is None:
         return base
@@ -218,14 +219,15 @@ def _form(name: str) -> PromptForm:
     return FORMS[name]
 
 
-def _weight_files(checkpoint: Checkpoint) -> list[Path]:
+def weight_files(checkpoint: Checkpoint) -> list[Path]:
+    """Those that the model is loaded from."""
     files = SafetensorsFolder(checkpoint.path).files()
     if checkpoint.adapter is not None:
         files += SafetensorsFolder(checkpoint.adapter[0]).files()
     return files
 
 
-def _hash_in_background(files: Sequence[Path]) -> "Future[str]":
+def hash_in_background(files: Sequence[Path]) -> "Future[str]":
     """One hash over the files' hashes, computed while the weights are loaded from the same pages."""
 
     def combined() -> str:

@@ -98,6 +98,21 @@ class LoraMerged:
         return alpha / (rank**0.5 if self._config.get("use_rslora") else rank)
 
 
+class Prefixed:
+    """Tensors under the names they have inside a larger network: a base model alone is saved without `model.`."""
+
+    def __init__(self, source: TensorSource, prefix: str) -> None:
+        self._source = source
+        self._prefix = prefix
+        self._names = {name if name.startswith(prefix) else prefix + name: name for name in source.names()}
+
+    def names(self) -> set[str]:
+        return set(self._names)
+
+    def get(self, name: str) -> Tensor:
+        return self._source.get(self._names.get(name, name))
+
+
 def head_rows(tensor: Tensor, rows: Iterable[int]) -> Tensor:
     """Rows of a large matrix in fp32 without touching the rest of it."""
     return torch.stack([tensor[row].float() for row in rows])

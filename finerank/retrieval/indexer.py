@@ -196,16 +196,9 @@ class Indexer:
         store()
 
     def _store(self, portions: Sequence[Portion], report: IndexReport) -> None:
-        chunks = [chunk for portion in portions for chunk in portion.chunks]
-        if chunks:
-            texts = [embedding_text(chunk) for chunk in chunks]
-            vectors = self._embedder.embed_documents(texts)
-            self.store.add(
-                [
-                    Entry(chunk, vector, self._analyzer.terms(text))
-                    for chunk, vector, text in zip(chunks, vectors, texts, strict=True)
-                ]
-            )
+        entries = self._entries(portions)
+        if entries:
+            self.store.add(entries)
         for portion in portions:
             portion.record.num_chunks += len(portion.chunks)
         ended = [portion.record for portion in portions if portion.is_last]
@@ -218,11 +211,26 @@ class Indexer:
         self.store.put_files(ended)
         for record in ended:
             _report(record, report)
-        report.num_chunks += len(chunks)
-        self._num_unflushed += len(chunks)
+        report.num_chunks += len(entries)
+        self._num_unflushed += len(entries)
         if self._num_unflushed >= _FLUSH_EVERY:
             self.store.finish()
             self._num_unflushed = 0
+
+    def _entries(self, portions: Sequence[Portion]) -> list[Entry]:
+        """Chunks with vectors and terms. What has no vector is left out and noted, and its file is tried again."""
+        owned = [(chunk, portion.record) for portion in portions for chunk in portion.chunks]
+        texts = [embedding_text(chunk) for chunk, _ in owned]
+        answer = self._embedder.embed(texts) if texts else None
+        entries: list[Entry] = []
+        for index, ((chunk, record), text) in enumerate(zip(owned, texts, strict=True)):
+            assert answer is not None
+            if index in answer.errors:
+                record.notes = (*record.notes, f"{chunk.place}: not indexed, {answer.errors[index]}")
+                record.digest = ""
+            else:
+                entries.append(Entry(chunk, answer.vectors[index], self._analyzer.terms(text)))
+        return entries
 
     def _remove_missing(self, roots: Sequence[Root], there: set[str], report: IndexReport, *, prune: bool) -> None:
         known = [record for record in self.store.all_files() if any(root.holds(record.source) for root in roots)]

@@ -1,6 +1,8 @@
 """A client of Milvus: over an embedded Milvus Lite path, or to a server or cluster by its address."""
 
 import logging
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +11,14 @@ from pymilvus import MilvusClient, MilvusException
 
 from ..errors import InputError, RetrievalError
 
-# Both log every refusal with a traceback on standard error; what is raised says it too.
-for _name in ("pymilvus", "milvus_lite"):
+# They log every refusal with a traceback on standard error; what is raised says it too.
+for _name in ("pymilvus", "milvus_lite", "grpc._server"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+_users: Counter[Path] = Counter()
+"""Clients of each Milvus Lite path in this process: they share one server, which the last one ends."""
+_changing = threading.Lock()
 
 
 def is_path(db: str) -> bool:
@@ -41,7 +48,10 @@ def connect(db: str, token: str | None = None) -> MilvusClient:
     path = path_of(db)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return MilvusClient(str(path))
+        with _changing:
+            client = MilvusClient(str(path))
+            _users[path.resolve()] += 1
+        return client
     except MilvusException as error:
         if _is_locked(path):
             raise RetrievalError(
@@ -57,10 +67,16 @@ def connect(db: str, token: str | None = None) -> MilvusClient:
 def release(client: MilvusClient, db: str) -> None:
     """Closes it, and of Milvus Lite the file, so that another process may open it."""
     client.close()
-    if is_path(db):
-        from milvus_lite.server_manager import server_manager_instance
+    if not is_path(db):
+        return
+    from milvus_lite.server_manager import server_manager_instance
 
-        server_manager_instance.release_server(str(Path(db).expanduser()))
+    path = path_of(db)
+    with _changing:
+        _users[path.resolve()] -= 1
+        if _users[path.resolve()] <= 0:
+            del _users[path.resolve()]
+            server_manager_instance.release_server(str(path))
 
 
 @contextmanager

@@ -44,6 +44,7 @@ class MilvusStore(Store):
         self.collection = collection
         self.where = _where(db, collection)
         self._client = client
+        self._is_closed = False
         self._name = collection
         self.info = info
         self._load()
@@ -145,7 +146,9 @@ class MilvusStore(Store):
                 self._client.flush(name)
 
     def close(self) -> None:
-        release(self._client, self.db)
+        if not self._is_closed:
+            self._is_closed = True
+            release(self._client, self.db)
 
     @property
     def path(self) -> Path | None:

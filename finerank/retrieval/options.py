@@ -17,8 +17,8 @@ MOST_RECALLED: Final = 1000
 class Rule:
     """Drops a candidate whose `field` matches `pattern`.
 
-    field: "title", "text", "source", or a key of the metadata.   pattern: a regular expression, case-insensitive,
-    searched anywhere.   name: under which drops are counted.
+    field: "title", "text", "source", "headings", or a key of the metadata.   pattern: a regular expression,
+    case-insensitive, searched anywhere.   name: under which drops are counted.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Rule:
         """Raises InputError if the pattern is none."""
         try:
             re.compile(self.pattern)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise InputError(
                 f"rule {self.name!r}: {self.pattern!r} is no regular expression ({error}); write special characters "
                 "as \\. and so on"

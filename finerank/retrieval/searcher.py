@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, Self
 
 from ..embedder import Embedder
-from ..errors import InputError
+from ..errors import InputError, RetrievalError
 from ..ranking import select
+from ..scores import FloatArray
 from ..texts import check_query
 from ..types import ModelInfo, Ranking
 from .chunking import embedding_text
@@ -178,13 +179,25 @@ class Searcher:
             facts.warnings += ranking.facts.warnings
             if ranking.facts.num_failed:
                 facts.warnings.append(f"the reranker could not read {ranking.facts.num_failed} of the candidates")
-        elif options.min_score is not None:
+        elif options.min_score is not None and recall.candidates:
             raise InputError(f"min_score is {options.min_score}, but no reranker gives a score; leave it out")
         if options.group:
             hits = group(hits)
         if options.diversity:
             hits = diversify(hits, options.diversity, options.top_n)
         return SearchResult(recall.query, hits[: options.top_n], recall.hits, facts)
+
+    def _vector(self, embedder: Embedder, query: str, facts: SearchFacts) -> FloatArray:
+        answer = embedder.embed([query], "query")
+        if answer.errors:
+            raise RetrievalError(f"the query has no vector: {answer.errors[0]}; search with mode bm25")
+        if answer.truncated:
+            facts.warnings.append(
+                f"{embedder.info.name} read only the beginning of the query: it has {answer.num_tokens[0]:,} tokens, "
+                f"the model reads {embedder.info.max_length:,}"
+            )
+        vector: FloatArray = answer.vectors[0]
+        return vector
 
     def _found(self, query: str, options: SearchOptions, facts: SearchFacts) -> tuple[Sequence[Found], Sequence[Found]]:
         dense: Sequence[Found] = ()
@@ -194,7 +207,7 @@ class Searcher:
                 raise InputError(f"mode {options.mode!r} needs the embedding model {self.store.info.embedding_model}")
             facts.embedding_model = self._embedder.info.name
             with _timed(facts, "embed"):
-                (vector,) = self._embedder.embed_queries([query])
+                vector = self._vector(self._embedder, query, facts)
             with _timed(facts, "dense"):
                 dense = self.store.dense(vector, options.recall, options.filter)
         if options.mode != "dense":

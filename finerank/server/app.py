@@ -17,6 +17,7 @@ from .. import __version__
 from ..settings import Settings
 from ..ui.mount import mount_page
 from .dialect import Dialect, DialectTable
+from .embedder_slot import EmbedderSlot
 from .guards import BodyLimit, Doorkeeper, OriginRule, PathHints
 from .keys import KeyRing, Quota, key_ring
 from .logs import RequestLog
@@ -25,12 +26,14 @@ from .model_pool import ModelPool
 from .notices import NOTICES
 from .routes import api_routers, prefixes
 from .routes.endpoint import PlainRoute
+from .search_service import SearchService
 from .service import RerankService
 from .shortcut import ANSWERED, Handler, Shortcut
 from .tracing import Tracer, open_tracer
 from .watch import ApiPaths, CallNotes, Drain, Watch, Witness
 
 if TYPE_CHECKING:
+    from ..embedder import Embedder
     from ..reranker import Reranker
 
 
@@ -50,8 +53,11 @@ class LayeredApp(FastAPI):
         await self._outermost(scope, receive, send)
 
 
-def create_app(settings: Settings, reranker: "Reranker | None" = None) -> FastAPI:
+def create_app(settings: Settings, reranker: "Reranker | None" = None, embedder: "Embedder | None" = None) -> FastAPI:
     """An application that answers with `reranker`, or loads the settings' models while it already answers /health.
+
+    embedder: what texts get their vectors from; None = that of the settings, loaded when it is first asked for, or
+    after the first model if the settings name it.
 
     `app.state.service` is the RerankService; `service.pool.default.settled` is set when the first model is there, or
     its `failure` says why not. `app.state.metrics` holds the figures, `app.state.drain` is to be switched on before a
@@ -61,13 +67,15 @@ def create_app(settings: Settings, reranker: "Reranker | None" = None) -> FastAP
     """
     keys = key_ring(settings)
     tracer = None if settings.trace_endpoint is None else open_tracer(settings.trace_endpoint)
-    service = RerankService(ModelPool(settings, reranker), settings)
-    lifespan = _lifespan(service, tracer)
+    service = RerankService(ModelPool(settings, reranker), settings, EmbedderSlot(settings, embedder))
+    search = SearchService(service)
+    lifespan = _lifespan(service, search, tracer)
     app = LayeredApp(title="finerank", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
+    app.state.search = search
     app.state.drain = Drain()
     app.state.metrics = Metrics(service, app.state.drain)
-    routers = api_routers(service)
+    routers = api_routers(service, search)
     for _, router in routers:
         app.include_router(router)
     dialects = DialectTable(_dialects(routers), prefixes())
@@ -80,7 +88,7 @@ def create_app(settings: Settings, reranker: "Reranker | None" = None) -> FastAP
     app.add_layer(BodyLimit, max_bytes=settings.max_body_bytes, dialects=dialects)
     _guard(app, settings, keys, dialects, paths)
     _observe(app, settings, tracer, dialects, paths)
-    app.state.end_streams = mount_page(app, service)
+    app.state.end_streams = mount_page(app, service, search)
     return app
 
 
@@ -111,6 +119,7 @@ def _observe(
     metrics: Metrics = app.state.metrics
     log = RequestLog(with_texts=settings.log_texts)
     service.pool.on_loaded.append(metrics.follow)
+    service.embedding.on_loaded.append(metrics.follow)
     service.observers += [CallNotes(), metrics, log]
     witnesses: list[Witness] = [metrics, log]
     if tracer is not None:
@@ -118,18 +127,28 @@ def _observe(
     app.add_layer(Watch, dialects=dialects, paths=paths, drain=app.state.drain, witnesses=witnesses)
 
 
-def _lifespan(service: RerankService, tracer: Tracer | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    service: RerankService, search: SearchService, tracer: Tracer | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(service.pool.load())
+        loading = asyncio.create_task(_load(service, search))
         loading.add_done_callback(_leave_alone_what_is_there)
         yield
         loading.cancel()
         if tracer is not None:
             await asyncio.to_thread(tracer.close)
+        await search.close()
+        await service.embedding.close()
         await service.pool.close()
 
     return lifespan
+
+
+async def _load(service: RerankService, search: SearchService) -> None:
+    await service.pool.load()
+    await service.embedding.warm_up()
+    await search.warm_up()
 
 
 def _leave_alone_what_is_there(_: object) -> None:

@@ -3,14 +3,17 @@
 import asyncio
 import math
 from collections.abc import Coroutine
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from starlette.requests import Request
 
 from ..types import Ranking
 from .dialect import Dialect
 from .problems import Problem, ProblemError, bad_request
-from .service import Origin, RerankCall, RerankService, ScoreCall
+from .service import EmbeddingCall, Origin, RerankCall, RerankService, ScoreCall
+
+if TYPE_CHECKING:
+    from ..embedder import Embeddings
 
 T = TypeVar("T")
 TIMEOUT: Final = b"x-request-timeout"
@@ -21,12 +24,24 @@ CALLER: Final = "finerank_caller"
 
 async def ask(request: Request, service: RerankService, call: RerankCall | ScoreCall, dialect: Dialect) -> Ranking:
     """The service's answer to `call`; the call is taken back if the client hangs up. The body must have been read."""
-    origin = Origin(
-        dialect=dialect.name, caller=request.scope.get("state", {}).get(CALLER), timeout_s=_timeout_s(request)
-    )
+    origin = origin_of(request, dialect)
     if isinstance(call, ScoreCall):
         return await while_connected(request, service.score(call, origin))
     return await while_connected(request, service.rank(call, origin))
+
+
+async def ask_for_vectors(
+    request: Request, service: RerankService, call: EmbeddingCall, dialect: Dialect
+) -> "Embeddings":
+    """As `ask`, for vectors."""
+    return await while_connected(request, service.embed(call, origin_of(request, dialect)))
+
+
+def origin_of(request: Request, dialect: Dialect) -> Origin:
+    """Who asks, and how long they wait. Raises ProblemError."""
+    return Origin(
+        dialect=dialect.name, caller=request.scope.get("state", {}).get(CALLER), timeout_s=_timeout_s(request)
+    )
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:

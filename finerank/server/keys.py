@@ -21,9 +21,8 @@ from limits.strategies import MovingWindowRateLimiter
 
 from ..errors import SettingsError
 from ..settings import Settings
-from ..types import Ranking
 from .problems import Problem
-from .service import Call, Origin
+from .service import Answer, Call, Origin
 
 _log = logging.getLogger(__name__)
 
@@ -123,8 +122,8 @@ class Quota:
             return _problem(caller, f"{self._request_limit.amount:,} requests", wait_s)
         return None
 
-    def answered(self, origin: Origin, call: Call, ranking: Ranking) -> None:
-        tokens = ranking.facts.usage.prompt_tokens
+    def answered(self, origin: Origin, call: Call, answer: Answer) -> None:
+        tokens = answer.facts.usage.prompt_tokens
         if self._token_limit is not None and origin.caller is not None and tokens:
             key = self._token_limit.key_for(origin.caller)
             # The limit is checked before a call, not here: what was used counts in full.

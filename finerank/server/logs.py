@@ -17,9 +17,9 @@ from pythonjsonlogger.json import JsonFormatter
 
 from ..errors import SettingsError
 from ..settings import Settings
-from ..types import Document, Ranking
+from ..types import Document
 from .metrics import PAGE, num_documents
-from .service import Call, Origin, RerankCall, ScoreCall
+from .service import Answer, Call, EmbeddingCall, Origin, RerankCall, ScoreCall
 from .watch import RequestFacts, current
 
 _requests: Final = logging.getLogger("finerank.requests")
@@ -51,16 +51,16 @@ class RequestLog:
             "caller": facts.caller,
             "problem": facts.problem,
             "trace_id": facts.trace_id,
-            **self._call_fields(facts.call, facts.ranking),
+            **self._call_fields(facts.call, facts.answer),
         }
         # repr: a path may hold line breaks.
         what = f"{facts.method} {path if path.isprintable() else repr(path)}"
         self._write(level, f"{what} {facts.status} {facts.problem or ''}".rstrip(), facts.seconds, fields)
 
-    def answered(self, origin: Origin, call: Call, ranking: Ranking) -> None:
+    def answered(self, origin: Origin, call: Call, answer: Answer) -> None:
         if origin.dialect == PAGE and _requests.isEnabledFor(logging.INFO):
-            seconds = ranking.facts.seconds
-            fields = {"dialect": PAGE, "seconds": round(seconds, 6), **self._call_fields(call, ranking)}
+            seconds = answer.facts.seconds
+            fields = {"dialect": PAGE, "seconds": round(seconds, 6), **self._call_fields(call, answer)}
             self._write(logging.INFO, "page", seconds, fields)
 
     def failed(self, origin: Origin, call: Call, error: BaseException) -> None:
@@ -74,14 +74,14 @@ class RequestLog:
             message += f", {extra['documents']} documents, {extra['tokens']} tokens"
         _requests.log(level, "%s, %.3f s", message, seconds, extra=extra)
 
-    def _call_fields(self, call: Call | None, ranking: Ranking | None) -> dict[str, Any]:
+    def _call_fields(self, call: Call | None, answer: "Answer | None") -> dict[str, Any]:
         if call is None:
             return {}
         fields: dict[str, Any] = {"documents": num_documents(call)}
         if self._with_texts:
             fields["texts"] = _texts(call)
-        if ranking is not None:
-            facts = ranking.facts
+        if answer is not None:
+            facts = answer.facts
             fields |= {
                 "model": facts.model.name,
                 "queue_seconds": round(facts.queue_seconds, 6),
@@ -219,6 +219,8 @@ def _texts(call: Call) -> dict[str, Any]:
     if isinstance(call, ScoreCall):
         queries, documents = [query for query, _ in call.pairs], [document for _, document in call.pairs]
         return {"queries": queries, "instruction": call.instruction, "documents": _documents(documents)}
+    if isinstance(call, EmbeddingCall):
+        return {"instruction": call.instruction, "documents": list(call.texts)}
     return {}
 
 

@@ -19,10 +19,11 @@ from prometheus_client.registry import Collector
 from .. import __version__
 from ..engine.facts import BatchFacts
 from ..types import Ranking
-from .service import Call, Origin, RerankCall, RerankService, ScoreCall
+from .service import Answer, Call, EmbeddingCall, Origin, RerankCall, RerankService, ScoreCall
 from .watch import Drain, RequestFacts
 
 if TYPE_CHECKING:
+    from ..embedder import Embedder
     from ..reranker import Reranker
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -55,9 +56,9 @@ class Metrics:
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type
 
-    def follow(self, reranker: "Reranker") -> None:
+    def follow(self, model: "Reranker | Embedder") -> None:
         """Counts this engine's batches from now on."""
-        reranker.on_batch = self._batches(reranker.info.name).add
+        model.on_batch = self._batches(model.info.name).add
 
     def request_done(self, facts: RequestFacts) -> None:
         self._request(facts.dialect, str(facts.status)).inc()
@@ -67,15 +68,16 @@ class Metrics:
         if facts.caller is not None:
             self._caller_request(facts.caller).inc()
 
-    def answered(self, origin: Origin, call: Call, ranking: Ranking) -> None:
-        model = ranking.facts.model.name
-        self._calls(model).add(call, ranking)
-        self._scores.add(model, [each.score for each in ranking if each.error is None])
+    def answered(self, origin: Origin, call: Call, answer: Answer) -> None:
+        model = answer.facts.model.name
+        self._calls(model).add(call, answer)
+        if isinstance(answer, Ranking):
+            self._scores.add(model, [each.score for each in answer if each.error is None])
         if origin.caller is not None:
-            self._caller_tokens(origin.caller).inc(ranking.facts.usage.prompt_tokens)
+            self._caller_tokens(origin.caller).inc(answer.facts.usage.prompt_tokens)
         if origin.dialect == PAGE:
             self._request(PAGE, "200").inc()
-            self._request_seconds(PAGE).observe(ranking.facts.seconds)
+            self._request_seconds(PAGE).observe(answer.facts.seconds)
 
     def failed(self, origin: Origin, call: Call, error: BaseException) -> None:
         """Requests are counted by what they were answered; only the page's calls are none."""
@@ -125,15 +127,15 @@ class _CallFigures:
     def __init__(self, counters: dict[str, Counter]) -> None:
         self._counters = counters
 
-    def add(self, call: Call, ranking: Ranking) -> None:
-        usage = ranking.facts.usage
+    def add(self, call: Call, answer: Answer) -> None:
+        usage = answer.facts.usage
         self._inc("documents", num_documents(call))
         self._inc("prompt_tokens", usage.prompt_tokens)
         self._inc("computed_tokens", usage.computed_tokens)
         self._inc("cached_tokens", usage.cached_tokens)
-        self._inc("truncated", ranking.facts.num_truncated)
-        self._inc("failed", ranking.facts.num_failed)
-        self._inc("blank", ranking.facts.num_blank)
+        self._inc("truncated", answer.facts.num_truncated)
+        self._inc("failed", answer.facts.num_failed)
+        self._inc("blank", answer.facts.num_blank)
 
     def _inc(self, name: str, amount: int) -> None:
         if amount:
@@ -206,10 +208,13 @@ class _State(Collector):
 
     def _queue(self) -> Iterator[Metric]:
         admission, pool = self._service.admission, self._service.pool
+        embedding = self._service.embedding.admission
         is_ready = pool.default.is_ready and not self._drain.is_on
         yield _gauge("ready", "1 if /ready says so.", is_ready)
-        yield _gauge("queue_tokens", "Tokens that wait or are computed, as estimated.", admission.tokens)
-        yield _gauge("queue_requests", "Requests that wait or are computed.", admission.calls)
+        yield _gauge(
+            "queue_tokens", "Tokens that wait or are computed, as estimated.", admission.tokens + embedding.tokens
+        )
+        yield _gauge("queue_requests", "Requests that wait or are computed.", admission.calls + embedding.calls)
         yield _gauge("tokens_per_second", "Computed lately; 0 if not known.", admission.tokens_per_second)
 
     def _models(self) -> Iterator[Metric]:
@@ -224,6 +229,11 @@ class _State(Collector):
                 size.add_metric([name], slot.num_bytes)
                 if report is not None:
                     tested.add_metric([name], report.is_passed)
+        embedder = self._service.embedding.loaded
+        if embedder is not None:
+            told = embedder.info
+            info.add_metric([told.name, told.fingerprint, told.dtype, told.device, __version__], 1)
+            size.add_metric([told.name], embedder.model.num_bytes)
         yield from (info, size, tested)
 
     def _cache(self) -> Iterator[Metric]:
@@ -240,6 +250,8 @@ def num_documents(call: Call) -> int:
     """That the caller sent."""
     if isinstance(call, RerankCall):
         return len(call.documents)
+    if isinstance(call, EmbeddingCall):
+        return len(call.texts)
     return len(call.pairs) if isinstance(call, ScoreCall) else 0
 
 

@@ -134,7 +134,7 @@ class ModelSlot:
             if self._held is not None:
                 self._tell_put(self._held.reranker)
             else:
-                self._put(await _in_thread(lambda: load_reranker(self._settings)))
+                self._put(await in_thread(lambda: load_reranker(self._settings)))
         except Exception as error:
             self.failure = error
         self.settled.set()
@@ -148,7 +148,7 @@ class ModelSlot:
 
     async def replace(self, settings: Settings) -> None:
         """Loads what `settings` ask for, which then takes the slot. Raises what `Reranker` raises."""
-        self._put(await _in_thread(lambda: load_reranker(settings)))
+        self._put(await in_thread(lambda: load_reranker(settings)))
         self._settings = settings
         self.failure = None
 
@@ -251,7 +251,7 @@ def load_reranker(settings: Settings) -> "Reranker":
     )
 
 
-async def _in_thread(function: Callable[[], T]) -> T:
+async def in_thread(function: Callable[[], T]) -> T:
     """`function` in a daemon thread: a download that hangs must not keep the process from ending, as a pool would."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()

@@ -1,12 +1,15 @@
 """What an answer must say beside its scores: documents that failed, were cut or blank; fields that had no effect."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import TypedDict
 
-from ..types import RankedDocument, Ranking
+from ..types import AnswerFacts, RankedDocument, Ranking
 from .json_response import header_text
+
+if TYPE_CHECKING:
+    from ..embedder import Embeddings
 
 ERRORS: Final = "X-Finerank-Errors"
 WARNINGS: Final = "X-Finerank-Warnings"
@@ -21,7 +24,7 @@ _LONGEST_INSTRUCTION: Final = 500
 
 
 class DocumentError(TypedDict):
-    """Why a document has no score."""
+    """Why a document has no score, or a text no vector."""
 
     index: int
     message: str
@@ -52,16 +55,32 @@ def idle_fields(names: Iterable[str]) -> list[str]:
 
 def notice_headers(ranking: Ranking, notes: Iterable[str]) -> dict[str, str]:
     """For clients that read only the fields they know: what the body of a strict dialect has no place for."""
-    facts = ranking.facts
-    headers = {MODEL: header_text(facts.model.name), FINGERPRINT: facts.model.fingerprint}
-    if facts.instruction:
-        headers[INSTRUCTION] = header_text(facts.instruction, _LONGEST_INSTRUCTION)
+    headers = _fact_headers(ranking.facts)
     failed = [str(each.index) for each in ranking if each.error is not None]
     if failed:
         headers[ERRORS] = f"no score for documents {named(failed)}"
     headers |= notes_header(notes)
     _flag(headers, TRUNCATED, [each for each in ranking if each.is_truncated])
     _flag(headers, BLANK, [each for each in ranking if each.is_blank])
+    return headers
+
+
+def embedding_headers(found: "Embeddings", notes: Iterable[str]) -> dict[str, str]:
+    """As `notice_headers`, of texts and their vectors."""
+    headers = _fact_headers(found.facts)
+    if found.errors:
+        headers[ERRORS] = f"no vector for texts {named([str(index) for index in found.errors])}"
+    headers |= notes_header(notes)
+    for name, indices in ((TRUNCATED, found.truncated), (BLANK, found.blank)):
+        if indices:
+            headers[name] = f"texts {named([str(index) for index in indices])}"
+    return headers
+
+
+def _fact_headers(facts: AnswerFacts) -> dict[str, str]:
+    headers = {MODEL: header_text(facts.model.name), FINGERPRINT: facts.model.fingerprint}
+    if facts.instruction:
+        headers[INSTRUCTION] = header_text(facts.instruction, _LONGEST_INSTRUCTION)
     return headers
 
 

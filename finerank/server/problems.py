@@ -20,6 +20,7 @@ from ..errors import (
     NotReadyError,
     OverloadedError,
     ProviderError,
+    RetrievalError,
     SelfTestError,
     SettingsError,
     UnknownModelError,
@@ -81,6 +82,8 @@ def problem_of(error: Exception) -> Problem:
         return Problem(422, "model_error", str(error), "model")
     if isinstance(error, NotReadyError):
         return Problem(503, "not_ready", str(error), headers={"Retry-After": "5"})
+    if isinstance(error, RetrievalError):
+        return Problem(503, "index_unavailable", str(error), headers={"Retry-After": "5"})
     if isinstance(error, EngineError):
         return Problem(503, "engine_error", str(error), headers={"Retry-After": "1"})
     name = type(error).__name__

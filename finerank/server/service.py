@@ -1,25 +1,33 @@
-"""The one internal request. Every route and the page make a `RerankCall` or a `ScoreCall`; `RerankService` answers it.
+"""The one internal request. Every route and the page make a `RerankCall`, a `ScoreCall` or an `EmbeddingCall`;
+`RerankService` answers it.
 
 What holds for all callers (limits, admission, deadlines, figures) belongs here; what a dialect looks like does not.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
 from ..errors import DeadlineError, InputError
 from ..instructions import resolve_instruction
+from ..models.text_prompts import TextKind
 from ..settings import Settings
 from ..texts import check_text
 from ..types import Document, Ranking
 from .admission import Admission, estimated_tokens
+from .embedder_slot import EmbedderSlot
 from .model_pool import ModelPool
 
 if TYPE_CHECKING:
+    from ..embedder import Embeddings
     from ..reranker import Reranker
 
 Work: TypeAlias = "Callable[[Reranker], Awaitable[Ranking]]"
+Answer: TypeAlias = "Ranking | Embeddings"
+A = TypeVar("A", bound=Answer)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,10 +84,20 @@ class ScoreCall(Call):
     pairs: Sequence[tuple[str, Document]]
 
 
+@dataclass(slots=True, kw_only=True)
+class EmbeddingCall(Call):
+    """Texts to give vectors to, in input order. The fields mean what they mean in `Embedder.embed`."""
+
+    texts: Sequence[str]
+    kind: TextKind = "document"
+    dimensions: int | None = None
+    normalize: bool = True
+
+
 class Observer(Protocol):
     """Hears of every call that reached the service; for metrics, logs and traces."""
 
-    def answered(self, origin: Origin, call: Call, ranking: Ranking) -> None: ...
+    def answered(self, origin: Origin, call: Call, answer: Answer) -> None: ...
 
     def failed(self, origin: Origin, call: Call, error: BaseException) -> None: ...
 
@@ -89,10 +107,14 @@ LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class RerankService:
-    """Answers calls with the models of the pool, as many at a time as the admission lets in."""
+    """Answers calls with the models of the pool, as many at a time as the admission lets in.
 
-    def __init__(self, pool: ModelPool, settings: Settings) -> None:
+    embedding: the model that texts get their vectors from.
+    """
+
+    def __init__(self, pool: ModelPool, settings: Settings, embedding: EmbedderSlot | None = None) -> None:
         self.pool = pool
+        self.embedding = embedding if embedding is not None else EmbedderSlot(settings)
         self.settings = settings
         self.admission = Admission(settings.max_queue_tokens)
         self.observers: list[Observer] = []
@@ -108,11 +130,9 @@ class RerankService:
 
         Raises NotReadyError, UnknownModelError, InputError, OverloadedError, DeadlineError, EngineError.
         """
-        return await self._watched(
-            call,
-            origin,
-            call.documents,
-            lambda reranker: reranker.arank(
+
+        def work(reranker: "Reranker") -> Awaitable[Ranking]:
+            return reranker.arank(
                 call.query,
                 call.documents,
                 instruction=call.effective_instruction,
@@ -121,47 +141,73 @@ class RerankService:
                 batch_size=call.batch_size,
                 truncate=call.truncate,
                 max_document_tokens=call.max_document_tokens,
-            ),
-        )
+            )
+
+        return await self._watched(call, origin, self._ranking(call, origin, call.documents, work))
 
     async def score(self, call: ScoreCall, origin: Origin = ANYONE) -> Ranking:
         """Each pair's document with its score, in input order. Raises what `rank` raises."""
         documents = [document for _, document in call.pairs]
-        return await self._watched(
-            call,
-            origin,
-            documents,
-            lambda reranker: reranker.aassess(
+
+        def work(reranker: "Reranker") -> Awaitable[Ranking]:
+            return reranker.aassess(
                 call.pairs,
                 instruction=call.effective_instruction,
                 batch_size=call.batch_size,
                 truncate=call.truncate,
                 max_document_tokens=call.max_document_tokens,
-            ),
-        )
+            )
 
-    async def _watched(self, call: Call, origin: Origin, documents: Sequence[Document], work: Work) -> Ranking:
+        return await self._watched(call, origin, self._ranking(call, origin, documents, work))
+
+    async def embed(self, call: EmbeddingCall, origin: Origin = ANYONE) -> "Embeddings":
+        """Vectors of the texts, in input order. The embedding model is loaded if need be. Raises what `rank` raises."""
+        return await self._watched(call, origin, self._embeddings(call, origin))
+
+    async def _watched(self, call: Call, origin: Origin, work: Awaitable[A]) -> A:
         try:
-            ranking = await self._answer(call, origin, documents, work)
+            answer = await work
         except BaseException as error:
             for observer in self.observers:
                 observer.failed(origin, call, error)
             raise
         for observer in self.observers:
-            observer.answered(origin, call, ranking)
-        return ranking
+            observer.answered(origin, call, answer)
+        return answer
 
-    async def _answer(self, call: Call, origin: Origin, documents: Sequence[Document], work: Work) -> Ranking:
-        self._check_size(documents)
+    async def _ranking(self, call: Call, origin: Origin, documents: Sequence[Document], work: Work) -> Ranking:
+        self._check_size(documents, "documents", "send the best candidates only")
+        async with self._deadline(origin) as limit:
+            slot = await self.pool.ready_slot(call.model)
+            with slot.use() as reranker:
+                tokens = estimated_tokens(documents, call.max_document_tokens or reranker.info.max_length)
+                self._check_tokens(tokens, "documents")
+                with self.admission.admit(tokens, reranker.batch_tokens, limit):
+                    return await work(reranker)
+
+    async def _embeddings(self, call: EmbeddingCall, origin: Origin) -> "Embeddings":
+        self._check_size(call.texts, "input", "send them in several requests")
+        async with self._deadline(origin) as limit:
+            embedder = await self.embedding.ready(call.model)
+            tokens = estimated_tokens(call.texts, embedder.info.max_length or sys.maxsize)
+            self._check_tokens(tokens, "texts")
+            with self.embedding.admission.admit(tokens, embedder.batch_tokens, limit):
+                return await embedder.aembed(
+                    call.texts,
+                    call.kind,
+                    instruction=call.effective_instruction,
+                    dimensions=call.dimensions,
+                    normalize=call.normalize,
+                    truncate=call.truncate,
+                )
+
+    @asynccontextmanager
+    async def _deadline(self, origin: Origin) -> AsyncIterator[float]:
+        """Seconds that the block may take. Raises DeadlineError if it is not done by then."""
         limit = min(origin.timeout_s or self.settings.request_timeout, self.settings.request_timeout)
         try:
             async with asyncio.timeout(limit):
-                slot = await self.pool.ready_slot(call.model)
-                with slot.use() as reranker:
-                    tokens = estimated_tokens(documents, call.max_document_tokens or reranker.info.max_length)
-                    self._check_tokens(tokens)
-                    with self.admission.admit(tokens, reranker.batch_tokens, limit):
-                        return await work(reranker)
+                yield limit
         except TimeoutError as error:
             if isinstance(error, DeadlineError):
                 raise
@@ -170,27 +216,27 @@ class RerankService:
                 f"to --request-timeout, {self.settings.request_timeout:g})"
             ) from None
 
-    def _check_size(self, documents: Sequence[Document]) -> None:
+    def _check_size(self, documents: Sequence[Document], name: str, remedy: str) -> None:
         limit = self.settings.max_documents
         if len(documents) > limit:
             raise InputError(
-                f"documents has {len(documents):,} entries and this server takes {limit:,}; send the best candidates "
-                "only, or start the server with a larger --max-documents"
+                f"{name} has {len(documents):,} entries and this server takes {limit:,}; {remedy}, or start the "
+                "server with a larger --max-documents"
             )
 
-    def _check_tokens(self, tokens: int) -> None:
+    def _check_tokens(self, tokens: int, name: str) -> None:
         limit = self.settings.max_request_tokens
         if limit is not None and tokens > limit:
             raise InputError(
-                f"the documents have some {tokens:,} tokens and this server takes {limit:,} in a request; send fewer "
+                f"the {name} have some {tokens:,} tokens and this server takes {limit:,} in a request; send fewer "
                 "or shorter ones, or start the server with a larger --max-request-tokens"
             )
 
 
-def notes_of(call: Call, ranking: Ranking) -> list[str]:
+def notes_of(call: Call, answer: Answer) -> list[str]:
     """What the caller should know about the answer: the library's warnings, and a model other than the one named."""
-    name = ranking.facts.model.name
-    notes = list(ranking.facts.warnings)
+    name = answer.facts.model.name
+    notes = list(answer.facts.warnings)
     if call.model is not None and call.model != name:
         notes.append(f"model {call.model!r} was asked for, {name!r} answered")
     return notes

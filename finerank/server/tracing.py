@@ -62,9 +62,9 @@ class Tracer:
 
     def _add_parts(self, facts: RequestFacts, context: Any) -> None:
         """Where the time of a call went: into tokens, waiting, computing."""
-        if facts.ranking is None:
+        if facts.answer is None:
             return
-        answer = facts.ranking.facts
+        answer = facts.answer.facts
         start = facts.answered_ns - _ns(answer.seconds)
         encoded = start + _ns(answer.encode_seconds)
         begun = min(encoded + _ns(answer.queue_seconds), facts.answered_ns)
@@ -112,15 +112,15 @@ def _attributes(facts: RequestFacts) -> dict[str, Any]:
     }
     if facts.call is not None:
         attributes["finerank.documents"] = num_documents(facts.call)
-    if facts.ranking is not None:
-        answer = facts.ranking.facts
+    if facts.answer is not None:
+        answer = facts.answer.facts
         attributes |= {
             "finerank.model": answer.model.name,
             "finerank.tokens": answer.usage.prompt_tokens,
             "finerank.computed_tokens": answer.usage.computed_tokens,
             "finerank.cached_tokens": answer.usage.cached_tokens,
-            "finerank.truncated": facts.ranking.facts.num_truncated,
-            "finerank.errors": sum(each.error is not None for each in facts.ranking),
+            "finerank.truncated": answer.num_truncated,
+            "finerank.errors": answer.num_failed,
         }
     return {name: value for name, value in attributes.items() if value is not None}
 

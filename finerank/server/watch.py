@@ -16,11 +16,10 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..types import Ranking
 from .dialect import PROBLEM, DialectTable
 from .exchange import CALLER
 from .problems import Problem, problem_of
-from .service import Call, Origin
+from .service import Answer, Call, Origin
 
 _log = logging.getLogger(__name__)
 
@@ -57,9 +56,9 @@ class ApiPaths:
 class RequestFacts:
     """What is known of one request; whole once `is_done`.
 
-    kind: see ApiPaths.   started_ns, answered_ns: on the clock of the wall, when it came and when its ranking was
+    kind: see ApiPaths.   started_ns, answered_ns: on the clock of the wall, when it came and when its answer was
     there.   status: 0 = nothing was sent yet.   problem: kind of the Problem that it was answered with.
-    call, ranking: what reached the service, and what came back.
+    call, answer: what reached the service, and what came back.
     """
 
     request_id: str
@@ -73,7 +72,7 @@ class RequestFacts:
     problem: str | None = None
     trace_id: str | None = None
     call: Call | None = None
-    ranking: Ranking | None = None
+    answer: "Answer | None" = None
     answered_ns: int = 0
     is_done: bool = False
 
@@ -99,10 +98,10 @@ class Witness(Protocol):
 class CallNotes:
     """An Observer: notes with the request what came of its call."""
 
-    def answered(self, origin: Origin, call: Call, ranking: Ranking) -> None:
+    def answered(self, origin: Origin, call: Call, answer: Answer) -> None:
         facts = current()
         if facts is not None:
-            facts.call, facts.ranking, facts.answered_ns = call, ranking, time.time_ns()
+            facts.call, facts.answer, facts.answered_ns = call, answer, time.time_ns()
 
     def failed(self, origin: Origin, call: Call, error: BaseException) -> None:
         facts = current()

@@ -26,7 +26,7 @@ def make_batch_tab(parts: Parts) -> None:
         with gr.Column():
             html(intro_html("batch.intro"))
             html(batch_forms_html())
-            file = parts.picker("batch-file", BATCH_KINDS)
+            file = parts.picker("batch-file", BATCH_KINDS, "file.batch_kinds")
             about = parts.about("about-batch")
             instruction = parts.instruction("batch-instruction", "batch.instruction")
             with gr.Row(elem_classes="fr-buttons"):

@@ -76,7 +76,9 @@ class _Actions:
         columns: list[Column] = []
         try:
             check_query(query)
-            given = given_documents(typed, self._parts.read(sent), field, self._service.settings.max_documents)
+            given = given_documents(
+                typed, await self._parts.read_documents(sent, None), field, self._service.settings.max_documents
+            )
             self._check_different(sides)
             # One after the other: the server counts what it has taken on, and would refuse the second large call.
             for side in sides:
@@ -103,14 +105,14 @@ class _Actions:
             sentence = sentence_of(language, error)
             raise PageError("compare.side_error", side=side.letter, error=sentence) from error
 
-    def about_file(self, spoken: str, sent: Any, field: str) -> tuple[Any, str, Any]:
+    async def about_file(self, spoken: str, sent: Any, field: str) -> tuple[Any, str, Any]:
         """(the text box, away while there is a file; a line about the file; the box for its column)."""
         language = language_of(spoken)
         try:
-            upload = self._parts.read(sent)
+            upload = await self._parts.read_documents(sent, None)
             if upload is None:
                 return gr.update(visible=True), "", gr.update(visible=False)
-            has_fields = gr.update(visible=upload.suffix != ".txt")
+            has_fields = gr.update(visible=upload.suffix != ".txt" and upload.passages is None)
             return gr.update(visible=False), about_file_html(language, upload, field), has_fields
         except Exception as error:
             return gr.update(visible=True), failure_html(language, error), gr.update(visible=bool(sent))

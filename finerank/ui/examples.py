@@ -118,3 +118,69 @@ BATCH: Final = "\n".join(
         '"id": "shop-4"}',
     )
 )
+
+MANUALS_QUERY: Final = "What does alarm E07 mean?"
+MANUALS: Final = {
+    "pump-p3.md": """# Pump P3: maintenance manual
+
+## Before the first start
+
+Fill the tank with oil of class HLP 46 up to the upper mark. Open the suction valve before the motor is switched on. Let
+the pump run without load for ten minutes and listen for noises.
+
+## Alarms
+
+### E05: oil too hot
+
+The oil is hotter than 70 °C. Clean the cooler and check its fan. Do not reset the alarm before the oil is below 55 °C.
+
+### E07: hydraulic pressure sensor
+
+Alarm E07 means that the hydraulic pressure sensor gives no signal. Check its plug and its cable first; corroded
+contacts are the most common cause.
+
+### E12: door open
+
+The machine stops because the safety door is not closed. Close the door and press the reset button.
+
+## Maintenance
+
+Change the oil filter every 500 hours and the oil every 2,000 hours. Write the date into the log.
+""",
+    "press-k1.md": """# Press K1: operation
+
+This manual is part of the series E07-B. See the manual E07-A for transport and installation.
+
+## When the lamp blinks
+
+The display shows a number. Write down the number, the date and the piece that was pressed. Only trained staff may reset
+the press.
+
+## What the lamps mean
+
+Green: ready. Yellow: the tool is being changed. Red: an alarm; its number is on the display.
+
+## Cleaning
+
+Clean the table at the end of each shift. Do not use compressed air.
+""",
+    "careers.md": """# Careers
+
+We are hiring technicians for the night shift. Send us your CV.
+""",
+    "维修手册.md": """# 液压机维修手册
+
+## 报警代码
+
+E05：油温过高，请清洁散热器并检查风扇。
+
+E07：液压压力传感器信号故障。请先检查传感器的插头和电缆，触点腐蚀是最常见的原因。
+
+E12：安全门未关闭，请关好安全门后按复位按钮。
+
+## 保养
+
+每 500 小时更换一次滤芯，每 2000 小时更换一次液压油。
+""",
+}
+"""Files to search in, by name."""

@@ -33,16 +33,20 @@ def given_documents(typed: str, upload: Upload | None, field: str, limit: int) -
         given = Given(texts, texts)
     else:
         read = documents_in(upload, field)
-        given = Given([_document(text) for text in read.texts], read.originals, upload.notices, is_file=True)
+        documents = read.texts if upload.passages is not None else [_document(text) for text in read.texts]
+        given = Given(documents, read.originals, upload.notices, is_file=True)
     if not given.documents:
         raise PageError("error.documents")
     if len(given.documents) > limit:
-        raise PageError("error.many", count=f"{len(given.documents):,}", limit=f"{limit:,}")
+        key = "error.many" if upload is None or upload.passages is None else "file.many_passages"
+        raise PageError(key, count=f"{len(given.documents):,}", limit=f"{limit:,}")
     return given
 
 
 def documents_in(upload: Upload, field: str) -> Documents:
     """The documents of a file. Raises PageError, InputError."""
+    if upload.passages is not None:
+        return Documents(list(upload.passages), list(upload.passages))
     if upload.suffix == ".json":
         raise PageError("file.json", name=upload.name)
     name = (field or "").strip() or "text"
@@ -55,7 +59,8 @@ def documents_in(upload: Upload, field: str) -> Documents:
 def about_file_html(language: Language, upload: Upload, field: str) -> Html:
     """What is in the file, and what had to be assumed. Raises PageError, InputError."""
     count = len(documents_in(upload, field).texts)
-    line = line_html(say(language, "file.read", name=upload.name, count=f"{count:,}"))
+    key = "file.read" if upload.passages is None else "file.read_passages"
+    line = line_html(say(language, key, name=upload.name, count=f"{count:,}"))
     return joined(line, said_html(language, upload.notices))
 
 

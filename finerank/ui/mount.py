@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
+    from ..server.search_service import SearchService
     from ..server.service import RerankService
 
 _HERE: Final = Path(__file__).parent
@@ -62,7 +63,7 @@ _FILE_ROUTES: Final = tuple(
 reads and saves files by itself."""
 
 
-def mount_page(app: FastAPI, service: "RerankService") -> Callable[[], None]:
+def mount_page(app: FastAPI, service: "RerankService", search: "SearchService") -> Callable[[], None]:
     """Mounts the page. Returns what ends the streams that open pages hold, so that a server can stop."""
     # Read when gradio is imported; the page is built with the same choice.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -74,7 +75,7 @@ def mount_page(app: FastAPI, service: "RerankService") -> Callable[[], None]:
 
     app.add_middleware(OwnHostOnly)
     app.add_middleware(NoFiles)
-    blocks, script = make_page(service)
+    blocks, script = make_page(service, search)
     # Gradio looks for work 1000 times a second, which costs an idle server 4% of a core.
     blocks._queue.sleep_when_free = _IDLE_S
     gr.mount_gradio_app(

@@ -49,7 +49,7 @@ window.finerank = (() => {
 
   /* A document of a comparison lights up on both sides, with its line. */
   function light(event) {
-    const graph = event.target.closest?.(".fr-graph");
+    const graph = event.target.closest?.(".fr-graph, .fr-beside");
     if (!graph) return;
     const index = event.target.closest("[data-doc]")?.dataset.doc;
     graph.classList.toggle("fr-lit", index !== undefined);
@@ -65,36 +65,58 @@ window.finerank = (() => {
     });
   }
 
+  /* A file as it is sent; without its content if that is more than the server takes. */
+  async function content(file, isTooLarge) {
+    const data = isTooLarge ? null : await file.arrayBuffer().then(base64).catch(() => "?");
+    return { name: file.name, size: file.size, data };
+  }
+
   /* A control that opens a file: the file becomes its value {name, size, data}, or null. */
   function picker(element, props, watch, limit) {
+    opener(element, props, watch, ([file]) => content(file, file.size > limit), (file) => file.name);
+  }
+
+  /* The same for several files at once: {files: [...]}, or null. */
+  function filesPicker(element, props, watch, limit) {
+    async function read(files) {
+      const isTooLarge = files.reduce((sum, file) => sum + file.size, 0) > limit;
+      return { files: await Promise.all(files.map((file) => content(file, isTooLarge))) };
+    }
+    opener(element, props, watch, read, ({ files }) => {
+      const names = files.slice(0, 4).map((file) => file.name).join(", ");
+      return files.length > 4 ? `${names}, +${files.length - 4}` : names;
+    });
+  }
+
+  function opener(element, props, watch, read, title) {
     const input = element.querySelector("input[type=file]");
     const name = element.querySelector(".fr-file-name");
     const clear = element.querySelector(".fr-file-clear");
-    async function take(file) {
-      if (!file) return;
-      const data = file.size > limit ? null : await file.arrayBuffer().then(base64).catch(() => "?");
-      props.value = { name: file.name, size: file.size, data };
+    async function take(files) {
+      if (!files.length) return;
+      props.value = await read([...files]);
       draw();
     }
     function draw() {
-      const file = props.value;
-      name.textContent = file ? file.name : "";
-      clear.hidden = !file;
-      element.querySelector(".fr-file").classList.toggle("fr-chosen", Boolean(file));
-      if (!file) input.value = "";
+      name.textContent = props.value ? title(props.value) : "";
+      clear.hidden = !props.value;
+      element.querySelector(".fr-file").classList.toggle("fr-chosen", Boolean(props.value));
+      if (!props.value) input.value = "";
     }
-    input.addEventListener("change", () => take(input.files[0]));
+    input.addEventListener("change", () => take(input.files));
     clear.addEventListener("click", () => { props.value = null; draw(); input.focus(); });
     element.addEventListener("dragover", (event) => event.preventDefault());
-    element.addEventListener("drop", (event) => { event.preventDefault(); take(event.dataTransfer.files[0]); });
+    element.addEventListener("drop", (event) => { event.preventDefault(); take(event.dataTransfer.files); });
     watch("value", draw);
     show(language());
   }
 
+  const TYPES = { csv: "text/csv", txt: "text/plain" };
+
   /* Saves a text that came with an answer; nothing is fetched. A CSV gets the mark by which Excel knows UTF-8. */
   function save(files, kind) {
     if (!files || !files[kind]) return [];
-    const type = kind === "csv" ? "text/csv" : "application/json";
+    const type = TYPES[kind] || "application/json";
     const blob = new Blob([kind === "csv" ? "\ufeff" : "", files[kind]], { type: `${type};charset=utf-8` });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
@@ -136,5 +158,5 @@ window.finerank = (() => {
   document.addEventListener("click", light);
   setTimeout(appear, 3000);  // whatever happens
   show(language());
-  return { language, speak, switchLanguage, picker, save, askWhy, askedDocument, scrollTo };
+  return { language, speak, switchLanguage, picker, filesPicker, save, askWhy, askedDocument, scrollTo };
 })();

@@ -1,4 +1,4 @@
-"""The page: four tabs under one line about the model.
+"""The page: five tabs under one line about the model.
 
 Sentences are in texts.py, and words.py changes their language; parts.py has the boxes that several tabs have, form.py
 what stands in them. Each tab is one file with its form and what its buttons do. Markup is made in render*.py only, what
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import gradio as gr
 
+from ..server.search_service import SearchService
 from ..server.service import RerankService
 from .batch_tab import make_batch_tab
 from .compare_tab import make_compare_tab
@@ -17,6 +18,7 @@ from .model_line import ModelLine
 from .parts import IN_BROWSER, QUIET, Parts, html, model_choices
 from .render_page import head_html
 from .rerank_tab import make_rerank_tab
+from .search_tab import make_search_tab
 from .why_tab import make_why_tab
 from .words import Words
 
@@ -24,8 +26,8 @@ _SCRIPT: Final = Path(__file__).parent / "page.js"
 _FORGET_S: Final = 3600
 
 
-def make_page(service: RerankService) -> tuple[gr.Blocks, str]:
-    """(the page over `service`, its script); nothing is wired to anything outside this process."""
+def make_page(service: RerankService, search: SearchService) -> tuple[gr.Blocks, str]:
+    """(the page over `service` and `search`, its script); nothing is wired to anything outside this process."""
     words = Words()
     # Nothing of a user is stored in Gradio's folder; should that ever change, it is emptied every hour.
     with gr.Blocks(analytics_enabled=False, title="finerank", delete_cache=(_FORGET_S, _FORGET_S)) as page:
@@ -35,7 +37,7 @@ def make_page(service: RerankService) -> tuple[gr.Blocks, str]:
             switch = words.make(gr.Button, {"value": "switch"}, size="sm", elem_id="switch", min_width=0)
         line = ModelLine(service, words)
         model = _model_choice(service, words)
-        compared = _tabs(Parts(service, words, language, model))
+        compared = _tabs(Parts(service, search, words, language, model))
         spoken = [language, *words.components]
         here = page.load(None, None, spoken, js="() => finerank.speak(finerank.language())", **IN_BROWSER)
         here.then(line.follow, language, line.outputs, **QUIET)
@@ -51,6 +53,8 @@ def _tabs(parts: Parts) -> list[Any]:
     with gr.Tabs(elem_id="tabs") as tabs:
         with parts.words.make(gr.Tab, {"label": "tab.rerank"}, id="rerank"):
             rerank = make_rerank_tab(parts)
+        with parts.words.make(gr.Tab, {"label": "tab.search"}, id="search"):
+            make_search_tab(parts)
         with parts.words.make(gr.Tab, {"label": "tab.compare"}, id="compare"):
             compared = make_compare_tab(parts, rerank)
         with parts.words.make(gr.Tab, {"label": "tab.why"}, id="why"):

@@ -1,6 +1,7 @@
 """The boxes and buttons that several tabs have, and the options with which all events are wired."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import gradio as gr
@@ -8,15 +9,18 @@ import gradio as gr
 from ..instructions import PRESETS
 from ..server.exchange import CALLER
 from ..server.model_slot import ModelSlot
+from ..server.search_service import SearchService
 from ..server.service import Origin, RerankService
 from . import render_page
+from .passages import PassageReader
 from .texts import PRESET_NAMES_ZH, Language, say
-from .upload import Upload, most_bytes, read_upload
+from .upload import RawFile, Upload, most_bytes, read_files, read_upload
 from .words import Text, Words
 
 QUIET: Final[dict[str, Any]] = {"api_visibility": "private", "concurrency_limit": None, "show_progress": "hidden"}
 IN_BROWSER: Final[dict[str, Any]] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
-DOCUMENT_KINDS: Final = ".txt,.md,.csv,.jsonl,.ndjson"
+DOCUMENT_KINDS: Final = ".txt,.md,.csv,.jsonl,.ndjson,.pdf,.docx"
+SEARCH_KINDS: Final = ".pdf,.docx,.md,.markdown,.html,.htm,.txt,.csv,.jsonl,.ndjson"
 BATCH_KINDS: Final = ".jsonl,.ndjson,.csv"
 
 
@@ -39,9 +43,11 @@ class Parts:
     """
 
     service: RerankService
+    search: SearchService
     words: Words
     language: gr.Textbox
     model: gr.Dropdown
+    reader: PassageReader = field(default_factory=PassageReader)
 
     @property
     def file_limit(self) -> int:
@@ -49,6 +55,18 @@ class Parts:
 
     def read(self, sent: Any) -> Upload | None:
         return read_upload(sent, self.file_limit)
+
+    async def read_documents(self, sent: Any, model: str | None) -> Upload | None:
+        """`read`, with the passages of a PDF or Word file, as long as the reranker `model` reads."""
+        upload = self.read(sent)
+        if upload is None or upload.content is None:
+            return upload
+        max_length = (await self.service.pool.ready_slot(model or None)).reranker.info.max_length
+        passages = await asyncio.to_thread(self.reader.passages, upload.content, upload.name, max_length)
+        return replace(upload, passages=passages)
+
+    def read_files(self, sent: Any) -> list[RawFile]:
+        return read_files(sent, self.file_limit)
 
     def query(self, name: str, *, autofocus: bool = False) -> Any:
         texts = {"label": "query", "placeholder": "query.hint"}
@@ -78,13 +96,26 @@ class Parts:
     def button(self, name: str, key: str, **options: Any) -> Any:
         return self.words.make(gr.Button, {"value": key}, size="sm", elem_id=name, **options)
 
-    def picker(self, name: str, kinds: str = DOCUMENT_KINDS) -> Any:
-        """A file that the browser reads; its value is what `read` takes."""
+    def picker(self, name: str, kinds: str = DOCUMENT_KINDS, said: str = "file.kinds") -> Any:
+        """A file that the browser reads; its value is what `read` takes.   said: key of what kinds there are."""
         limit = self.file_limit
         return html(
             None,
-            html_template=render_page.picker_html(f"{name}-input", kinds, _size(limit)),
+            html_template=render_page.picker_html(f"{name}-input", kinds, said, _size(limit)),
             js_on_load=f"finerank.picker(element, props, watch, {limit})",
+            elem_id=name,
+        )
+
+    def files_picker(self, name: str) -> Any:
+        """Several files; its value is what `read_files` takes."""
+        limit = self.file_limit
+        template = render_page.picker_html(
+            f"{name}-input", SEARCH_KINDS, "files.kinds", _size(limit), button="files.open", multiple=True
+        )
+        return html(
+            None,
+            html_template=template,
+            js_on_load=f"finerank.filesPicker(element, props, watch, {limit})",
             elem_id=name,
         )
 

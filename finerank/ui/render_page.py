@@ -30,19 +30,22 @@ def batch_forms_html() -> Html:
     return element("ul", *(element("li", both(key)) for key in ("batch.jsonl", "batch.csv")), class_="fr-hint fr-forms")
 
 
-def picker_html(name: str, kinds: str, limit: str) -> Html:
-    """A control that opens a file; page.js makes it work.
+def picker_html(
+    name: str, kinds: str, said: str, limit: str, *, button: str = "file.open", multiple: bool = False
+) -> Html:
+    """A control that opens a file, or several; page.js makes it work.
 
-    name: id of its input.   kinds: suffixes, with commas between.   limit: largest file, for people.
+    name: id of its input.   kinds: suffixes, with commas between.   said: key of their names.   limit: largest size,
+    for people.   button: key of what stands on it.
     """
-    chosen = element("input", type="file", id=name, accept=kinds, class_="fr-file-input")
-    button = element("label", both("file.open"), for_=name, class_="fr-file-button")
+    chosen = element("input", type="file", id=name, accept=kinds, multiple=multiple, class_="fr-file-input")
+    opener = element("label", both(button), for_=name, class_="fr-file-button")
     clear = element(
         "button", "\N{MULTIPLICATION SIGN}", type="button", class_="fr-file-clear", hidden=True, **_labels()
     )
-    kinds_line = element("span", both("file.kinds", limit=limit), class_="fr-file-kinds")
+    kinds_line = element("span", both(said, limit=limit), class_="fr-file-kinds")
     named = element("span", class_="fr-file-name", aria_live="polite")
-    return element("div", chosen, button, kinds_line, named, clear, class_="fr-file")
+    return element("div", chosen, opener, kinds_line, named, clear, class_="fr-file")
 
 
 def _labels() -> dict[str, str]:

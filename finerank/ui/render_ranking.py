@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ..types import RankedDocument, Ranking, Usage
+from .passages import page_of
 from .render import Html, element, error_html, joined, notes_html, score_html
 from .texts import Language, say
 
@@ -63,7 +64,7 @@ def text_html(language: Language, text: str) -> Html:
 
 def _document_html(language: Language, place: int, document: RankedDocument, from_file: bool) -> Html:
     flags = (element("span", flag, class_="fr-flag") for flag in _flags(language, document))
-    where = say(language, "rerank.origin_file" if from_file else "rerank.origin", number=document.index + 1)
+    where = _where(language, document, from_file)
     origin = element("p", element("span", where), *flags, _why_button(language, place, document), class_="fr-origin")
     score = (
         error_html(say(language, "rerank.no_score", error=document.error))
@@ -72,6 +73,22 @@ def _document_html(language: Language, place: int, document: RankedDocument, fro
     )
     body = element("div", score, text_html(language, document.text), origin, class_="fr-body")
     return element("li", element("span", str(place), class_="fr-place"), body, class_="fr-document")
+
+
+def _where(language: Language, document: RankedDocument, from_file: bool) -> str:
+    page = page_of(document.document)
+    if page is not None:
+        return place_of(language, *page)
+    return say(language, "rerank.origin_file" if from_file else "rerank.origin", number=document.index + 1)
+
+
+def place_of(language: Language, source: str, page: int | None, last_page: int | None) -> str:
+    """File and pages, for people."""
+    if page is None:
+        return source
+    if last_page in (None, page):
+        return say(language, "place.page", source=source, page=page)
+    return say(language, "place.pages", source=source, page=page, last=last_page)
 
 
 def _why_button(language: Language, place: int, document: RankedDocument) -> Html | None:

@@ -50,7 +50,8 @@ def make_rerank_tab(parts: Parts) -> RerankTab:
     inputs = [parts.language, parts.model, query, documents, file, field, instruction, batch_size]
     gr.on([submit.click, query.submit], actions.rank, inputs, [answer, row, files], **QUIET)
     submit.click(None, js="() => finerank.scrollTo('answer')", **IN_BROWSER)
-    gr.on([file.change, field.submit], actions.about_file, [parts.language, file, field], [documents, about], **QUIET)
+    about_inputs = [parts.language, file, field, parts.model]
+    gr.on([file.change, field.submit], actions.about_file, about_inputs, [documents, about], **QUIET)
     return RerankTab(query, documents, file, field, answer, files)
 
 
@@ -77,7 +78,8 @@ class _Actions:
         language = language_of(spoken)
         try:
             check_query(query)
-            given = given_documents(typed, self._parts.read(sent), field, self._service.settings.max_documents)
+            upload = await self._parts.read_documents(sent, model)
+            given = given_documents(typed, upload, field, self._service.settings.max_documents)
             waiting = say(language, "waiting", count=f"{len(given.documents):,}")
             yield status_html(waiting), gr.update(visible=False), None
             call = RerankCall(
@@ -101,11 +103,11 @@ class _Actions:
         }
         yield ranking_html(language, ranking, notes, from_file=given.is_file), gr.update(visible=True), files
 
-    def about_file(self, spoken: str, sent: Any, field: str) -> tuple[Any, str]:
+    async def about_file(self, spoken: str, sent: Any, field: str, model: str | None) -> tuple[Any, str]:
         """(the text box, away while there is a file; a line about the file)."""
         language = language_of(spoken)
         try:
-            upload = self._parts.read(sent)
+            upload = await self._parts.read_documents(sent, model)
             if upload is None:
                 return gr.update(visible=True), ""
             return gr.update(visible=False), about_file_html(language, upload, field)

@@ -1,21 +1,23 @@
-"""A file that the browser read and sent along with the form. Nothing of it is kept on this machine.
+"""Files that the browser read and sent along with the form. Nothing of them is kept on this machine's disk.
 
 The page's own component reads it (page.js), because Gradio's would first store it in a folder of the server.
 """
 
 import base64
 import binascii
-from collections.abc import Mapping
+import io
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
 from ..documents import UTF8_BOM, UTF16_BOMS
+from ..types import Document
 from .texts import PageError, Said
 
 _MAGIC: Final = {
     b"PK\x03\x04": "zip",
-    b"%PDF": "pdf",
     b"\xd0\xcf\x11\xe0": "office",
     b"\x1f\x8b": "gzip",
 }
@@ -23,15 +25,27 @@ _MAGIC: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """text: its content.   notices: what the reader had to assume."""
+    """text: its content; empty of a PDF or Word file, which is in `content`, and in `passages` once it was read.
+    notices: what the reader had to assume.
+    """
 
     name: str
     text: str
     notices: tuple[Said, ...] = ()
+    content: bytes | None = None
+    passages: Sequence[Document] | None = None
 
     @property
     def suffix(self) -> str:
         return PurePath(self.name).suffix.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """A file as it was sent."""
+
+    name: str
+    content: bytes
 
 
 def most_bytes(max_body_bytes: int) -> int:
@@ -40,9 +54,40 @@ def most_bytes(max_body_bytes: int) -> int:
 
 
 def read_upload(sent: Mapping[str, Any] | None, limit: int) -> Upload | None:
-    """What the browser sent; None if no file was chosen. Raises PageError for what is no text."""
+    """What the browser sent; None if no file was chosen. Raises PageError for what is neither text, PDF nor Word."""
     if not sent:
         return None
+    file = _raw(sent, limit)
+    if _is_paged(file.content):
+        return Upload(file.name, "", content=file.content)
+    text, notices = _decoded(file.content, file.name)
+    if not text.strip():
+        raise PageError("file.empty", name=file.name)
+    return Upload(file.name, text, notices)
+
+
+def read_files(sent: Mapping[str, Any] | None, limit: int) -> list[RawFile]:
+    """The files of a control for several, `limit` bytes together; [] if none was chosen. Raises PageError."""
+    if not sent:
+        return []
+    given = [each for each in sent.get("files") or () if isinstance(each, Mapping)]
+    size = sum(each["size"] for each in given if isinstance(each.get("size"), int))
+    if size > limit:
+        raise PageError("file.all_too_large", size=_megabytes(size), limit=_megabytes(limit))
+    return [_raw(each, limit) for each in given]
+
+
+def send_files(files: Iterable[RawFile]) -> dict[str, Any]:
+    """As the browser would send them."""
+    return {
+        "files": [
+            {"name": file.name, "size": len(file.content), "data": base64.b64encode(file.content).decode()}
+            for file in files
+        ]
+    }
+
+
+def _raw(sent: Mapping[str, Any], limit: int) -> RawFile:
     name = PurePath(str(sent.get("name", "")).replace("\\", "/")).name or "file"
     size, data = sent.get("size", 0), sent.get("data")
     if isinstance(size, int) and size > limit:
@@ -53,10 +98,18 @@ def read_upload(sent: Mapping[str, Any] | None, limit: int) -> Upload | None:
         raise PageError("file.unreadable", name=name) from None
     if len(content) > limit:
         raise PageError("file.too_large", name=name, size=_megabytes(len(content)), limit=_megabytes(limit))
-    text, notices = _decoded(content, name)
-    if not text.strip():
-        raise PageError("file.empty", name=name)
-    return Upload(name, text, notices)
+    return RawFile(name, content)
+
+
+def _is_paged(content: bytes) -> bool:
+    """A PDF or a Word document, whatever its name says?"""
+    if not content.startswith(b"PK\x03\x04"):
+        return content.startswith(b"%PDF")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return "word/document.xml" in archive.namelist()
+    except (zipfile.BadZipFile, ValueError, OSError):
+        return False
 
 
 def _decoded(content: bytes, name: str) -> tuple[str, tuple[Said, ...]]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import gradio as gr
 
+from ..sentences import sentence_windows
 from ..server.service import RerankCall
 from ..texts import Window
 from ..types import RankedDocument, Ranking
@@ -15,7 +16,6 @@ from .render import Html, error_html, placeholder_html, status_html
 from .render_page import intro_html
 from .render_why import Scored, alone_html, without_html
 from .rerank_tab import RerankTab
-from .sentences import sentence_windows
 from .texts import Language, PageError, language_of, say
 
 _MOST_ALONE: Final = 400

@@ -53,8 +53,8 @@ def test_a_folder_is_found(indexer: Indexer, manuals: Path) -> None:
 def test_only_what_changed_is_done_again(indexer: Indexer, manuals: Path) -> None:
     indexer.index([manuals])
     embedded: list[int] = []
-    original = indexer._embedder.embed_documents
-    indexer._embedder.embed_documents = lambda texts, **more: embedded.append(len(texts)) or original(texts, **more)
+    original = indexer._embedder.embed
+    indexer._embedder.embed = lambda texts, **more: embedded.append(len(texts)) or original(texts, **more)
     try:
         assert counts(indexer.index([manuals])) == (3, 0, 0, 3, 0)
         assert embedded == []
@@ -64,7 +64,7 @@ def test_only_what_changed_is_done_again(indexer: Indexer, manuals: Path) -> Non
         assert counts(indexer.index([manuals])) == (3, 1, 1, 1, 1)
         assert embedded == [2]
     finally:
-        del indexer._embedder.embed_documents
+        del indexer._embedder.embed
     assert sources(indexer, "E07") == []
     assert sources(indexer, "coolant") == ["manuals/press.txt"]
     assert sources(indexer, "spindle") == []
@@ -137,6 +137,25 @@ def test_a_content_from_a_browser(indexer: Indexer) -> None:
     indexer.add_bytes(b"Oil the chain.", "chain.txt")
     assert indexer.store.count() == 1
     assert indexer.add_bytes(b"\x00\x01", "junk.pdf").unreadable[0][0] == "junk.pdf"
+
+
+def test_a_chunk_without_a_vector_is_noted_and_tried_again(
+    indexer: Indexer, manuals: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = indexer._embedder.embed
+
+    def fail_on_lamps(texts: list[str]) -> object:
+        answer = original(texts)
+        answer.errors.update({index: "no number" for index, text in enumerate(texts) if "lamp" in text})
+        return answer
+
+    monkeypatch.setattr(indexer._embedder, "embed", fail_on_lamps)
+    report = indexer.index([manuals])
+    assert report.notes == ["manuals/lamp.txt: not indexed, no number"]
+    assert indexer.store.count() == 2
+    monkeypatch.undo()
+    assert counts(indexer.index([manuals])) == (3, 0, 1, 2, 0)
+    assert indexer.store.count() == 3
 
 
 def test_progress_ends_with_all_files(indexer: Indexer, manuals: Path) -> None:

@@ -197,3 +197,12 @@ def test_a_making_that_was_cut_short_is_done_again(db: str, monkeypatch: pytest.
     store = MilvusStore.create(db, "finerank", INFO)
     assert store.count() == 0
     store.close()
+
+
+def test_closing_one_store_leaves_the_others_of_the_process(milvus: MilvusStore, db: str) -> None:
+    again = MilvusStore.open(db)
+    again.close()
+    assert milvus.count() == 3
+    milvus.close()
+    code = f"from finerank.retrieval.milvus_store import MilvusStore; print(MilvusStore.open({db!r}).count())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "3\n"

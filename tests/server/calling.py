@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from finerank.embedder import Embedder
 from finerank.reranker import Reranker
 from finerank.server.app import create_app
 from finerank.settings import Settings
@@ -15,16 +16,21 @@ BODY = {"query": "mars", "documents": ["mars is red", "venus", "mars"]}
 
 
 @asynccontextmanager
-async def calling(reranker: Reranker, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a fresh application; `app_of` has it. The reranker is given back as it was."""
+async def calling(
+    reranker: Reranker, embedder: Embedder | None = None, **settings: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a fresh application; `app_of` has it. The models are given back as they were."""
     before = reranker.result_cache, reranker.on_batch
-    app = create_app(Settings(**settings), reranker)
+    counting = embedder.on_batch if embedder is not None else None
+    app = create_app(Settings(**settings), reranker, embedder)
     await app.state.service.pool.load()
     try:
         async with client_of(app) as client:
             yield client
     finally:
         reranker.result_cache, reranker.on_batch = before
+        if embedder is not None:
+            embedder.on_batch = counting
 
 
 @asynccontextmanager

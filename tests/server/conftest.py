@@ -7,10 +7,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from finerank.embedder import Embedder
 from finerank.reranker import Reranker
 from finerank.server.app import create_app
 from finerank.settings import Settings
 from tests.server.fake_model import FakeModel
+from tests.server.fake_text_model import FakeTextModel
 
 SETTINGS = Settings(max_documents=1000, max_body_bytes=4 << 20)
 
@@ -27,11 +29,22 @@ def reranker(model: FakeModel) -> Iterator[Reranker]:
 
 
 @pytest.fixture(scope="session")
-def app(reranker: Reranker) -> FastAPI:
+def text_model() -> FakeTextModel:
+    return FakeTextModel()
+
+
+@pytest.fixture(scope="session")
+def embedder(text_model: FakeTextModel) -> Iterator[Embedder]:
+    with Embedder.from_model(text_model) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def app(reranker: Reranker, embedder: Embedder) -> FastAPI:
     """Made once: the page takes a moment to build. Inside an event loop: outside one, gradio makes one and leaks it."""
 
     async def make() -> FastAPI:
-        return create_app(SETTINGS, reranker)
+        return create_app(SETTINGS, reranker, embedder)
 
     return asyncio.run(make())
 

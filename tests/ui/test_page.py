@@ -144,7 +144,7 @@ def test_documents_from_a_file_and_the_ranking_into_files(page: Chrome, tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("a.pdf.txt", b"%PDF-1.4", "is a PDF; copy its text into a txt file"),
+        ("a.pdf", b"%PDF-1.4", "a.pdf is broken"),
         ("empty.txt", b"\n", "is empty; it needs at least one document"),
         ("big.txt", b"x" * 250_000, "and this server takes files of up to 195.3 KB; send a smaller part of it"),
         ("bad.jsonl", b'"fine"\n{"text": \n', "bad.jsonl, line 2 is not JSON"),

@@ -3,14 +3,10 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from selenium.webdriver import Chrome
 
-from finerank.reranker import Reranker
-from finerank.server.model_slot import ModelSlot
 from tests.server.fake_model import FakeModel
 
 from .conftest import MAX_DOCUMENTS, Server
@@ -31,16 +27,6 @@ from .steps import (
 )
 
 ROWS = "return [...document.querySelectorAll(arguments[0])].map(each => Number(each.dataset.doc))"
-
-
-@pytest.fixture
-def fake(server: Server) -> Iterator[FakeModel]:
-    """A second model beside the embedded one."""
-    model = FakeModel("fake/overlap")
-    with Reranker.from_model(model) as reranker:
-        server.service.pool.slots["fake/overlap"] = ModelSlot(server.service.settings, reranker, name="fake/overlap")
-        yield model
-        del server.service.pool.slots["fake/overlap"]
 
 
 class TestCompare:

@@ -9,7 +9,7 @@ import pytest
 
 from finerank.ui.form import given_documents
 from finerank.ui.texts import PageError
-from finerank.ui.upload import Upload, most_bytes, read_upload
+from finerank.ui.upload import RawFile, Upload, most_bytes, read_files, read_upload, send_files
 
 
 def sent(name: str, content: bytes) -> dict[str, Any]:
@@ -49,7 +49,6 @@ def test_encodings(content: bytes, notice: str | None) -> None:
     [
         (b"", "file.empty"),
         (b"\xef\xbb\xbf \n", "file.empty"),
-        (b"%PDF-1.7 ...", "file.is_pdf"),
         (a_zip(), "file.is_zip"),
         (b"\xd0\xcf\x11\xe0 doc", "file.is_office"),
         (b"\x1f\x8b\x08", "file.is_gzip"),
@@ -69,6 +68,24 @@ def test_what_is_no_text_is_said_plainly(content: bytes, key: str) -> None:
 def test_data_that_did_not_arrive_whole(data: object) -> None:
     with pytest.raises(PageError):
         read_upload({"name": "a.txt", "size": 3, "data": data}, 100)
+
+
+def test_pdf_and_word_come_as_bytes_whatever_they_are_called() -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("word/document.xml", "<x/>")
+    for content in (b"%PDF-1.7 ...", written.getvalue()):
+        upload = read("report.txt", content)
+        assert (upload.text, upload.content) == ("", content)
+
+
+def test_several_files_come_as_they_are() -> None:
+    files = [RawFile("a.pdf", b"%PDF"), RawFile("b.txt", b"\xff\x00")]
+    assert read_files(send_files(files), 100) == files
+    assert read_files(None, 100) == []
+    assert read_files({"files": []}, 100) == []
+    with pytest.raises(PageError, match=r"the files have 0\.1 KB together and this server takes up to 0\.1 KB"):
+        read_files(send_files([RawFile("a", b"x" * 60), RawFile("b", b"x" * 60)]), 100)
 
 
 def test_no_file_is_none_and_a_path_is_only_a_name() -> None:

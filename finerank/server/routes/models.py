@@ -82,10 +82,13 @@ def models_router(service: RerankService) -> APIRouter:
         """One served model."""
         name: str = request.path_params["model"]
         slot = next((each for each in _slots(service) if name in (each.name, _id(each))), None)
-        if slot is None:
-            served = ", ".join(_id(each) for each in _slots(service))
+        if slot is not None:
+            return SafeJSONResponse(_entry(slot))
+        embedder = next((each for each in _embedders(service) if name == each["id"]), None)
+        if embedder is None:
+            served = ", ".join([*map(_id, _slots(service)), *(each["id"] for each in _embedders(service))])
             raise UnknownModelError(f"model {name[:100]!r} is not served here; served are {served}")
-        return SafeJSONResponse(_entry(slot))
+        return SafeJSONResponse(embedder)
 
     alone: dict[int | str, dict[str, Any]] = {200: success(ServedModel | UnloadedModel, _example()), **errors(FINERANK)}
     router.add_api_route("/v1/models/{model:path}", model, summary="One served model", responses=alone)
@@ -97,7 +100,8 @@ def add_models(router: APIRouter, service: RerankService, path: str, dialect: Di
 
     async def models(request: Request) -> Response:
         """All models that are served; one that is not loaded yet is loaded by the first request for it."""
-        return SafeJSONResponse({"object": "list", "data": [_entry(slot) for slot in _slots(service)]})
+        rerankers = [_entry(slot) for slot in _slots(service)]
+        return SafeJSONResponse({"object": "list", "data": [*rerankers, *_embedders(service)]})
 
     example = {"object": "list", "data": [_example()]}
     listed: dict[int | str, dict[str, Any]] = {200: success(ModelList, example), **errors(dialect)}
@@ -106,6 +110,27 @@ def add_models(router: APIRouter, service: RerankService, path: str, dialect: Di
 
 def _slots(service: RerankService) -> list[ModelSlot]:
     return list(service.pool.slots.values())
+
+
+def _embedders(service: RerankService) -> list[ServedModel | UnloadedModel]:
+    """The embedding model, if the settings name one."""
+    slot = service.embedding
+    if not slot.is_named:
+        return []
+    entry: UnloadedModel = {
+        "id": slot.wanted,
+        "object": "model",
+        "created": _STARTED,
+        "owned_by": "finerank",
+        "root": slot.wanted,
+        "is_loaded": slot.loaded is not None,
+    }
+    if slot.loaded is None:
+        return [entry]
+    info = slot.loaded.info
+    served: ServedModel = {**entry, **facts_of(info.as_model_info()), "max_model_len": info.max_length}
+    served["kind"] = "embedder"
+    return [served]
 
 
 def _id(slot: ModelSlot) -> str:

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from ... import __version__
 from ...errors import NotReadyError
+from ...types import AnswerFacts
 from ..dialect import EMPTY, Dialect, speak
 from ..json_response import SafeJSONResponse
 from ..openapi import errors, success
@@ -78,10 +79,13 @@ def _answer(asked: TeiRequest, answered: Answered) -> list[Rank]:
 
 
 def _headers(asked: TeiRequest, answered: Answered) -> dict[str, str]:
-    """Times in whole milliseconds."""
-    facts = answered.facts
-    waited = facts.encode_seconds + facts.queue_seconds
     characters = sum(map(_characters, asked.texts)) + len(asked.query) * len(asked.texts)
+    return time_headers(answered.facts, characters, answered.tokens)
+
+
+def time_headers(facts: AnswerFacts, characters: int, tokens: int) -> dict[str, str]:
+    """What TEI tells of every answer. Times in whole milliseconds."""
+    waited = facts.encode_seconds + facts.queue_seconds
     milliseconds = {
         "x-compute-time": facts.seconds,
         "x-total-time": facts.seconds,
@@ -92,7 +96,7 @@ def _headers(asked: TeiRequest, answered: Answered) -> dict[str, str]:
     return {
         "x-compute-type": facts.model.device,
         "x-compute-characters": str(characters),
-        "x-compute-tokens": str(answered.tokens),
+        "x-compute-tokens": str(tokens),
         **{name: str(int(seconds * 1000)) for name, seconds in milliseconds.items()},
     }
 
@@ -112,8 +116,21 @@ TEI_RERANK: Final = Endpoint(
 )
 
 
+class EmbeddingFacts(TypedDict):
+    """Of the model that `/embed` answers with."""
+
+    model_id: str
+    model_dtype: str
+    pooling: str | None
+    max_input_length: int
+    dimensions: int
+
+
 class TeiInfo(TypedDict):
-    """What TEI tells of itself; our own limits under its names."""
+    """What TEI tells of itself; our own limits under its names.
+
+    embedding: not TEI's, whose servers have one model; only where an embedding model is named and loaded.
+    """
 
     model_id: str
     model_sha: str | None
@@ -129,12 +146,13 @@ class TeiInfo(TypedDict):
     version: str
     sha: str | None
     docker_label: str | None
+    embedding: NotRequired[EmbeddingFacts]
 
 
 def _info(service: RerankService) -> TeiInfo:
     reranker = service.pool.default.reranker
     info = reranker.info
-    return {
+    told: TeiInfo = {
         "model_id": info.name,
         "model_sha": info.revision,
         "model_dtype": info.dtype,
@@ -150,7 +168,22 @@ def _info(service: RerankService) -> TeiInfo:
         "sha": None,
         "docker_label": None,
     }
+    embedder = service.embedding.loaded
+    if embedder is not None and service.embedding.is_named:
+        pooling = _POOLING.get(embedder.info.pooling or "", embedder.info.pooling)
+        told["model_type"]["embedding"] = {"pooling": pooling}
+        told["embedding"] = {
+            "model_id": embedder.info.name,
+            "model_dtype": embedder.info.dtype,
+            "pooling": pooling,
+            "max_input_length": embedder.info.max_length,
+            "dimensions": embedder.info.dimensions,
+        }
+    return told
 
+
+_POOLING: Final = {"lasttoken": "last_token"}
+"""Where TEI's word differs from sentence-transformers'."""
 
 _EXAMPLE_INFO: Final[TeiInfo] = {
     "model_id": "Qwen/Qwen3-Reranker-0.6B",

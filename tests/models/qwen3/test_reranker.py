@@ -60,7 +60,7 @@ def test_the_cache_changes_cost_not_scores(tiny_qwen3: Path, prefix_cache_bytes:
         assert [each.log_odds for each in again] == pytest.approx([each.log_odds for each in first], abs=1e-5)
         saved = first.facts.usage.computed_tokens - again.facts.usage.computed_tokens
         num_prefix = _qwen3(reranker).encoder.prefix("a fox").num_tokens
-        cache = _qwen3(reranker)._cache
+        cache = _qwen3(reranker).runner.cache
         assert cache.num_bytes <= prefix_cache_bytes
         if prefix_cache_bytes == 0:
             assert saved == 0

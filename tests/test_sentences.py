@@ -2,7 +2,7 @@
 
 import pytest
 
-from finerank.ui.sentences import sentence_windows
+from finerank.sentences import sentence_windows
 
 
 def sentences(text: str, most: int = 1000) -> list[str]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ..texts import Window
+from .texts import Window
 
 _LONGEST: Final = 400
 """Characters of a sentence; a longer one is cut at a comma or at a space."""
