@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     batch_tokens: Number | None = _model(None, "tokens of a packed batch; leave it out to fit the device", ge=16)
     trust_remote_code: bool = _model(False, "true or false: run Python code that a checkpoint brings")
     self_test: SelfTestMode = _model("warn", "warn, require or off: does the model rank known texts sensibly?")
+    calibration: Path | None = _model(
+        None, "file of finerank calibrate for the (first) model: scores become its probabilities"
+    )
     threads: Number | None = _model(None, "CPU threads; leave it out for torch's own choice", ge=1, le=1024)
     strict_model: bool = _model(False, "true or false: refuse a request that names another model than those served")
     max_model_memory: float | None = _model(None, "GiB of weights in memory at once; idle models are put away", gt=0)

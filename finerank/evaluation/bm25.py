@@ -1,7 +1,7 @@
 """BM25 as a first stage: bm25s over the terms of `TermAnalyzer` (segmented and stemmed), all documents scored."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 import numpy as np
@@ -63,15 +63,17 @@ class Bm25Index:
         return np.array(self._index.get_scores(known), dtype=np.float32)
 
 
-def bm25_run(dataset: Dataset, analyzer: TermAnalyzer, num_results: int) -> tuple[Run, dict[str, float]]:
-    """(run, seconds of each query, its analysis included)."""
+def bm25_run(
+    dataset: Dataset, analyzer: TermAnalyzer, num_results: int, pick: Callable[[list[str]], list[str]] = list
+) -> tuple[Run, dict[str, float]]:
+    """(run, seconds of each query, its analysis included).   pick: of a query's terms those to look for."""
     index = Bm25Index(list(dataset.corpus), (analyzer.terms(each.full_text) for each in dataset.corpus.values()))
     run: Run = {}
     seconds: dict[str, float] = {}
     excluded = excluded_of(dataset)
     for query_id, text in dataset.queries.items():
         started = time.perf_counter()
-        run[query_id] = index.search(analyzer.query_terms(text), num_results, excluded.get(query_id, ()))
+        run[query_id] = index.search(pick(analyzer.query_terms(text)), num_results, excluded.get(query_id, ()))
         seconds[query_id] = time.perf_counter() - started
     return run, seconds
 

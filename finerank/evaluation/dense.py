@@ -37,10 +37,8 @@ def document_vectors(
         missing = [position for position in step if keys[position] not in known]
         if missing:
             fresh = embedder.embed_documents([texts[position] for position in missing])
-            is_whole = np.isfinite(fresh).all(axis=1)
-            cache.add_vectors(
-                [keys[position] for position, whole in zip(missing, is_whole, strict=True) if whole], fresh[is_whole]
-            )
+            whole = np.flatnonzero(np.isfinite(fresh).all(axis=1)).tolist()
+            cache.add_vectors([keys[missing[row]] for row in whole], fresh[whole])
             vectors[missing] = np.nan_to_num(fresh)  # what has no vector, as the embedder warned, is like nothing
         for position in step:
             if keys[position] in known:

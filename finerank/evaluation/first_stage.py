@@ -64,6 +64,10 @@ class Retriever:
         return {"bm25": self._bm25, "dense": self._dense, "hybrid": self._hybrid}[name]()
 
     def _bm25(self) -> Retrieved:
+        return self._words("bm25", list)
+
+    def _words(self, name: str, pick: Callable[[list[str]], list[str]]) -> Retrieved:
+        """By those of the query's terms that `pick` gives."""
         import bm25s
 
         from ..retrieval.terms import TermAnalyzer
@@ -72,7 +76,7 @@ class Retriever:
         made_by = {"k1": K1, "b": B, "method": METHOD, "bm25s": bm25s.__version__}
         settings = {**made_by, "terms": analyzer.to_dict()}
         terms = key_of(terms_sample(self.dataset, analyzer)).hex()
-        return self._known("bm25", settings, [terms], lambda: bm25_run(self.dataset, analyzer, self.num_results))
+        return self._known(name, settings, [terms], lambda: bm25_run(self.dataset, analyzer, self.num_results, pick))
 
     def _dense(self) -> Retrieved:
         from .dense import dense_run
@@ -88,10 +92,13 @@ class Retriever:
         )
 
     def _hybrid(self) -> Retrieved:
-        bm25, dense = self._bm25(), self._dense()
-        run = fuse([bm25.run, dense.run], self.num_results)
-        settings = bm25.settings | dense.settings | {"rrf_k": RRF_K}
-        return Retrieved("hybrid", run, _sum_of_times(bm25.cost, dense.cost), settings)
+        """As `Searcher` does it: the query's codes alone are a third recall."""
+        from ..retrieval.fusion import codes_of
+
+        bm25, dense, codes = self._bm25(), self._dense(), self._words("codes", codes_of)
+        run = fuse([bm25.run, dense.run, codes.run], self.num_results)
+        settings = bm25.settings | dense.settings | {"rrf_k": RRF_K, "codes": True}
+        return Retrieved("hybrid", run, _sum_of_times(_sum_of_times(bm25.cost, dense.cost), codes.cost), settings)
 
     def _known(
         self,

@@ -50,6 +50,7 @@ def _hit(hit: Hit, rank: int, query: str) -> dict[str, Any]:
         "stages": {
             "dense": {"score": hit.dense, "rank": hit.dense_rank},
             "bm25": {"score": hit.bm25, "rank": hit.bm25_rank},
+            "codes": {"rank": hit.code_rank},
             "fused": {"score": hit.fused, "rank": hit.recall_rank},
         },
     }

@@ -19,7 +19,7 @@ from ..types import ModelInfo, Ranking
 from .chunking import embedding_text
 from .diversity import diversify
 from .duplicates import collapse
-from .fusion import fuse
+from .fusion import codes_of, fuse
 from .grouping import group
 from .milvus_store import COLLECTION, MilvusStore
 from .options import SearchOptions
@@ -156,8 +156,8 @@ class Searcher:
         if len(query) > _MOST_QUERY_CHARS:
             raise InputError(f"the query has {len(query):,} characters; give at most {_MOST_QUERY_CHARS:,}")
         facts = SearchFacts(instruction=options.instruction)
-        dense, bm25 = self._found(query, options, facts)
-        hits = fuse(dense, bm25)
+        dense, bm25, codes = self._found(query, options, facts)
+        hits = fuse(dense, bm25, codes)
         facts.num_dense, facts.num_bm25, facts.num_recalled = len(dense), len(bm25), len(hits)
         with _timed(facts, "rules"):
             hits, facts.dropped = apply_rules(hits, options.rules)
@@ -179,7 +179,7 @@ class Searcher:
             facts.warnings += ranking.facts.warnings
             if ranking.facts.num_failed:
                 facts.warnings.append(f"the reranker could not read {ranking.facts.num_failed} of the candidates")
-        elif options.min_score is not None and recall.candidates:
+        elif options.min_score is not None and recall.hits:
             raise InputError(f"min_score is {options.min_score}, but no reranker gives a score; leave it out")
         if options.group:
             hits = group(hits)
@@ -199,9 +199,11 @@ class Searcher:
         vector: FloatArray = answer.vectors[0]
         return vector
 
-    def _found(self, query: str, options: SearchOptions, facts: SearchFacts) -> tuple[Sequence[Found], Sequence[Found]]:
+    def _found(self, query: str, options: SearchOptions, facts: SearchFacts) -> tuple[Sequence[Found], ...]:
+        """By meaning, by words, and by the query's codes alone."""
         dense: Sequence[Found] = ()
         bm25: Sequence[Found] = ()
+        codes: Sequence[Found] = ()
         if options.mode != "bm25":
             if self._embedder is None:
                 raise InputError(f"mode {options.mode!r} needs the embedding model {self.store.info.embedding_model}")
@@ -216,7 +218,9 @@ class Searcher:
                 facts.warnings.append("the query has no word that BM25 could look for; only its meaning was compared")
             with _timed(facts, "bm25"):
                 bm25 = self.store.bm25(terms, options.recall, options.filter)
-        return dense, bm25
+                if options.mode == "hybrid" and (wanted := codes_of(terms)):
+                    codes = self.store.bm25(wanted, options.recall, options.filter)
+        return dense, bm25, codes
 
 
 def is_to_rerank(info: ModelInfo, recall: Recall) -> bool:

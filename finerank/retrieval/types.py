@@ -78,6 +78,7 @@ class Hit:
     """One result of a search, with the opinion of every stage that had one.
 
     dense, bm25: cosine and BM25 score, None where that recall did not find it; *_rank from 1.
+    code_rank: from 1, among those that have the codes of the query ("E07"); None for the others.
     fused: of reciprocal rank fusion.   recall_rank: from 1, its place before the reranker.
     score, log_odds: the reranker's; None without one, or if the reranker failed on it (`error` says why).
     is_truncated: the reranker saw only its beginning.
@@ -90,6 +91,7 @@ class Hit:
     dense_rank: int | None = None
     bm25: float | None = None
     bm25_rank: int | None = None
+    code_rank: int | None = None
     fused: float = 0.0
     recall_rank: int = 0
     score: float | None = None

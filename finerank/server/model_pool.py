@@ -43,12 +43,12 @@ class ModelSpec:
         return cls(name, None if model == EMBEDDED else model, dtype)
 
     def settings(self, settings: Settings, *, is_first: bool) -> Settings:
-        """Those of the server with this model in them; a revision belongs to the first model."""
+        """Those of the server with this model in them; a revision and a calibration belong to the first."""
         changes: dict[str, object] = {"model": None if self.model is None else (self.model,)}
         if self.dtype is not None:
             changes["dtype"] = self.dtype
         if not is_first:
-            changes["revision"] = None
+            changes |= {"revision": None, "calibration": None}
         return settings.model_copy(update=changes)
 
 

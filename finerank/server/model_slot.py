@@ -169,7 +169,7 @@ class ModelSlot:
             await asyncio.to_thread(self._held.reranker.close)
 
     async def _change(self, change: Change) -> None:
-        settings = self._settings.model_copy(update={"model": (change.model,), "revision": None})
+        settings = self._settings.model_copy(update={"model": (change.model,), "revision": None, "calibration": None})
         try:
             await self.replace(settings)
             self.change = None
@@ -248,6 +248,7 @@ def load_reranker(settings: Settings) -> "Reranker":
         batch_tokens=settings.batch_tokens,
         trust_remote_code=settings.trust_remote_code,
         self_test=settings.self_test,
+        calibration=settings.calibration,
     )
 
 

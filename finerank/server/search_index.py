@@ -103,17 +103,12 @@ class SearchIndex:
         from ..retrieval.milvus_store import MilvusStore
 
         if name not in self._stores:
-            # Asked first: an attempt to open what is not there would close the database under the others.
             there = self._names()
             if name not in there:
                 raise UnknownCollectionError(
                     f"there is no collection {name[:100]!r} here; there are: {', '.join(there) or 'none'}"
                 )
-            try:
-                self._stores[name] = MilvusStore.open(self.db, name, token=self._token)
-            except RetrievalError:
-                self._let_go()  # the attempt has closed the database of Milvus Lite; all is opened anew when asked for
-                raise
+            self._stores[name] = MilvusStore.open(self.db, name, token=self._token)
         return self._stores[name]
 
     def _names(self) -> list[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 from ..errors import DeadlineError, InputError
 from ..instructions import resolve_instruction
 from ..models.text_prompts import TextKind
+from ..ranking import MinScore
 from ..settings import Settings
 from ..texts import check_text
 from ..types import Document, Ranking
@@ -74,7 +75,7 @@ class RerankCall(Call):
     query: str
     documents: Sequence[Document]
     top_n: int | None = None
-    min_score: float | None = None
+    min_score: MinScore | None = None
 
 
 @dataclass(slots=True, kw_only=True)

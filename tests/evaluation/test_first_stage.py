@@ -110,12 +110,15 @@ def test_excluded_documents_make_room_for_others() -> None:
     assert after[0] == before[1]
 
 
-def test_hybrid_is_reciprocal_rank_fusion() -> None:
+def test_hybrid_is_reciprocal_rank_fusion_of_meaning_words_and_codes() -> None:
     data = dataset()
     bm25, dense, hybrid = (retriever(data).retrieve(name).run["q1"] for name in ("bm25", "dense", "hybrid"))
-    expected = {
-        each: sum(1 / (60 + list(run).index(each) + 1) for run in (bm25, dense) if each in run) for each in dense
-    }
+    codes = {each: 1.0 for each, document in data.corpus.items() if "E07" in document.full_text}
+    has_code = "E07" in data.queries["q1"]
+    runs = [bm25, dense, codes] if has_code else [bm25, dense]
+    assert len(codes) == 1
+    assert has_code
+    expected = {each: sum(1 / (60 + list(run).index(each) + 1) for run in runs if each in run) for each in dense}
     assert hybrid == pytest.approx(expected)
     assert list(hybrid) == ranked(expected)
 

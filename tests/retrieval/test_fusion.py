@@ -1,4 +1,6 @@
-from finerank.retrieval.fusion import RRF_K, fuse
+import pytest
+
+from finerank.retrieval.fusion import RRF_K, codes_of, fuse
 from finerank.retrieval.types import Chunk, Found
 
 
@@ -26,3 +28,25 @@ def test_of_equal_sums_the_dense_one_comes_first() -> None:
 
 def test_nothing_found() -> None:
     assert fuse([], []) == []
+
+
+def test_a_code_lifts_the_one_page_that_has_it() -> None:
+    alarms = found("alarm1", "alarm2", "alarm3", "the one")
+    hits = fuse(alarms[:3], [alarms[3], *alarms[:3]], [alarms[3]])
+    assert hits[0].chunk.id == "the one"
+    assert [hit.code_rank for hit in hits] == [1, None, None, None]
+    assert fuse(alarms[:3], [alarms[3], *alarms[:3]])[0].chunk.id == "alarm1", "or else it would be lost among others"
+
+
+@pytest.mark.parametrize(
+    ("terms", "codes"),
+    [
+        (["alarm", "e07", "mean"], ["e07"]),
+        (["iso", "9001", "2015"], ["9001", "2015"]),
+        (["page", "12", "of", "7"], []),
+        (["ab1234", "x"], ["ab1234"]),
+        (["报警", "e07"], ["e07"]),
+    ],
+)
+def test_what_a_code_is(terms: list[str], codes: list[str]) -> None:
+    assert codes_of(terms) == codes

@@ -78,7 +78,8 @@ def test_the_recall_is_in_the_order_of_fusion(searcher: Searcher) -> None:
     assert len(result.hits) == 5
     first = result.hits[0]
     assert (first.dense_rank, first.bm25_rank, first.recall_rank, first.score) == (1, 1, 1, None)
-    assert first.fused == 2 / 61
+    assert first.fused == pytest.approx(3 / 61), "by meaning, by words, and by its code"
+    assert first.code_rank == 1
     vectors = searcher._embedder.embed_documents([embedding_text(hit.chunk) for hit in result.hits])
     query = searcher._embedder.embed_queries([result.query])[0]
     assert [hit.dense for hit in result.hits] == pytest.approx(list(vectors @ query), abs=1e-5)

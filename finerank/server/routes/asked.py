@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from ...ranking import MinScore
 from ...settings import Settings
 from ...types import Document
 from ..dialect import EMPTY
@@ -56,7 +57,9 @@ class Asked(Body):
     instruction: str | None = Field(None, description='what "relevant" means, in a sentence')
     instruct: str | None = Field(None, description="another name for instruction")
     preset: str | None = Field(None, description="a named instruction instead of one of your own")
-    min_score: float | None = Field(None, description="keep only documents of at least this probability, 0 to 1")
+    min_score: MinScore | None = Field(
+        None, description='keep only documents of at least this probability, 0 to 1; "calibrated": of the threshold'
+    )
     batch_size: int | None = Field(None, description="most documents in one batch; default and 0: automatic")
 
     def call(self) -> RerankCall | ScoreCall:

@@ -21,9 +21,16 @@ class StageScore(TypedDict):
     rank: int | None
 
 
+class StageRank(TypedDict):
+    """rank: from 1; null if the passage has none of the query's codes."""
+
+    rank: int | None
+
+
 class Stages(TypedDict):
     dense: StageScore
     bm25: StageScore
+    codes: StageRank
     fused: StageScore
 
 
@@ -140,6 +147,7 @@ ANSWER: Final[SearchAnswer] = {
             "stages": {
                 "dense": {"score": 0.71, "rank": 4},
                 "bm25": {"score": 9.2, "rank": 1},
+                "codes": {"rank": 1},
                 "fused": {"score": 0.0320, "rank": 2},
             },
         }
