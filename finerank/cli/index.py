@@ -28,7 +28,7 @@ def index(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Folders and files: txt, md, html, pdf, docx, csv, jsonl.")
     ],
-    db: options.Db,
+    db: options.Db = options.DEFAULT_DB,
     collection: options.Collection = "finerank",
     token: options.MilvusToken = None,
     embedding_model: options.EmbeddingModel = None,

@@ -75,6 +75,7 @@ SelfTest = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel=OUTPUT_PANEL)]
 
+DEFAULT_DB: Final = "finerank.db"
 Db = Annotated[
     str,
     typer.Option(

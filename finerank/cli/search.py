@@ -23,7 +23,7 @@ def _option(*names: str, **more: Any) -> Any:
 
 def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
-    db: options.Db,
+    db: options.Db = options.DEFAULT_DB,
     collection: options.Collection = "finerank",
     token: options.MilvusToken = None,
     recall: Annotated[int, _option("--recall", help="Candidates from each recall, 1 to 1000.")] = 100,

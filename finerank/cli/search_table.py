@@ -10,7 +10,7 @@ from ..retrieval.types import Hit, SearchFacts, SearchResult
 from .console import on_one_line, show
 
 _SNIPPET = 300
-_COLUMNS = {"rank": 4, "was": 6, "score": 6, "log-odds": 8, "dense": 11, "BM25": 12, "fused": 6}
+_COLUMNS = {"rank": 4, "was": 6, "score": 6, "log-odds": 8, "dense": 11, "BM25": 12, "code": 4, "fused": 6}
 """Column -> cells it needs."""
 
 
@@ -35,6 +35,7 @@ def print_moves(result: SearchResult) -> None:
             _number(hit.log_odds, 2),
             _ranked(hit.dense, hit.dense_rank),
             _ranked(hit.bm25, hit.bm25_rank),
+            str(hit.code_rank or "-"),
             _number(hit.fused, 4),
             on_one_line(hit.chunk.place) + (f" ({move.fate.replace('_', ' ')})" if move.fate else ""),
         )
