@@ -71,9 +71,11 @@ def _overlap(run: dict[str, dict[str, float]], other: dict[str, dict[str, float]
     def first(scores: dict[str, float]) -> set[str]:
         return set(sorted(scores, key=lambda key: -scores[key])[:10])
 
-    return float(
-        np.mean([len(first(run[query]) & first(other[query])) / max(1, len(first(other[query]))) for query in run])
-    )
+    shares = []
+    for query in run:
+        here, there = first(run[query]), first(other[query])
+        shares.append(len(here & there) / len(there) if there else float(not here))
+    return float(np.mean(shares))
 
 
 def _read(data: Path) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]:

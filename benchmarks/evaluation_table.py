@@ -156,8 +156,28 @@ def table(rows: Sequence[tuple[Task, Evaluation]]) -> str:
     return "\n".join(lines)
 
 
-def _reranked(stage: Stage, test: PairedTest) -> str:
-    value = f"{stage.means[METRIC]:.4f}"
+def summary(rows: Sequence[tuple[Task, Evaluation]]) -> str:
+    """Markdown: one line a set, the first stages side by side, and what reranking BM25 and the hybrid makes of them."""
+    names = list(dict.fromkeys(stage.name for _, found in rows for stage in found.stages if stage.kind == "reranked"))
+    reranked = [f"{stage} + {name}" for name in names for stage in ("bm25", "hybrid")]
+    head = ["set", "queries", *FIRST_STAGES, *reranked, "best order of the hybrid's"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for task in dict.fromkeys(task for task, _ in rows):
+        found = {each.stages[0].name: each for of, each in rows if of == task}
+        if set(found) != set(FIRST_STAGES):
+            continue
+        cells = [task.name, f"{len(found['bm25'].dataset.qrels):,}"]
+        cells += [f"{found[name].stages[0].means[METRIC]:.3f}" for name in FIRST_STAGES]
+        for name in names:
+            for first in ("bm25", "hybrid"):
+                stage = next(each for each in found[first].stages if each.name == name)
+                cells.append(_reranked(stage, _test(found[first], first, name), 3))
+        lines.append("| " + " | ".join([*cells, f"{found['hybrid'].stages[-1].means[METRIC]:.3f}"]) + " |")
+    return "\n".join(lines)
+
+
+def _reranked(stage: Stage, test: PairedTest, digits: int = 4) -> str:
+    value = f"{stage.means[METRIC]:.{digits}f}"
     if _value(test) >= 0.05:
         return value
     return f"**{value}**" if test.difference > 0 else f"{value} (worse)"
@@ -194,7 +214,9 @@ def write(
     RESULTS.mkdir(exist_ok=True)
     file = out or RESULTS / f"{date}-evaluation.json"
     as_json = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
-    as_markdown = "\n\n".join([f"# Evaluation, {date}", _explained(conditions), table(rows), _notes(rows)])
+    as_markdown = "\n\n".join(
+        [f"# Evaluation, {date}", _explained(conditions), summary(rows), table(rows), _notes(rows)]
+    )
     for path, text in ((file, as_json), (file.with_suffix(".md"), as_markdown)):
         path.write_text(text.replace(f"{root}/", "") + "\n", encoding="utf-8")
 
@@ -218,7 +240,7 @@ def _explained(conditions: dict[str, Any]) -> str:
         f"at most {conditions['limit']} queries a set, drawn at random with seed 0" if conditions["limit"] else "all"
     )
     return (
-        f"Made by `python -m benchmarks.evaluation_table`; {conditions['device']}, {conditions['threads']} threads, "
+        f"Made by `python -m benchmarks.evaluation_table`; {conditions['device']}, "
         f"finerank {conditions['finerank']}. {METRIC} (trec_eval's, linear gain); queries: {limit}; the first stage's "
         f"best {conditions['depth']} reranked, nothing added. p: paired randomisation test of the reranked order "
         "against its first stage, 10,000 resamples (Holm-corrected with several models); bold: significantly better, "
@@ -228,9 +250,11 @@ def _explained(conditions: dict[str, Any]) -> str:
 
 def _notes(rows: Sequence[tuple[Task, Evaluation]]) -> str:
     """What was odd in each set, once."""
-    notes = {
-        f"- {task.name}: {note}": None for task, found in rows for note in [*found.dataset.warnings, *found.warnings]
-    }
+    notes = dict.fromkeys(f"- {task.name}: {note}" for task, found in rows for note in found.dataset.warnings)
+    # Of the reranker's warnings those over one first stage will do.
+    notes |= dict.fromkeys(
+        f"- {task.name}: {note}" for task, found in rows if found.stages[0].name == "bm25" for note in found.warnings
+    )
     return "\n".join(notes)
 
 

@@ -168,7 +168,7 @@ def measure_manual(work: Path, data: Path) -> Figures:
     alarm = write_manual(folder / "press.pdf", 7, 300, "E07")
     report = index(folder, work / "manual.db")
     answers = {}
-    for name, more in {"recall": ["--no-rerank"], "reranked": []}.items():
+    for name, more in {"recall": ["--no-rerank"], "as_it_comes": []}.items():
         command = [*COMMAND, "search", alarm.question, "--db", str(work / "manual.db"), "--json", *more]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
         pages = [each["page"] for each in json.loads(done.stdout)["results"]]
@@ -209,7 +209,7 @@ def main() -> None:
     results = {
         "date": datetime.now(UTC).date().isoformat(),
         "finerank": finerank.__version__,
-        "machine": f"{device_name(torch.device('cpu'))}, {platform.system()}, {given.threads} threads",
+        "machine": f"{device_name(torch.device('cpu'))}, {platform.system()}",
     }
     for name, measure in MEASUREMENTS.items():
         if given.only in (None, name):

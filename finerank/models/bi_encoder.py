@@ -12,7 +12,8 @@ from ..scores import log_odds_of_cosine
 from ..texts import Window, windows_of
 from ..types import ModelInfo
 from .base import BatchResult, EncodedPair, PairModel
-from .pretrained import check_room, count_tokens, document_offsets, opening
+from .pretrained import check_room, count_tokens, document_offsets
+from .sentence_encoder import load_encoder
 
 if TYPE_CHECKING:
     from .loading import Source
@@ -119,18 +120,7 @@ class BiEncoder(PairModel):
 
 def load_bi_encoder(source: "Source", weights: str) -> BiEncoder:
     """Raises UnsupportedError if its code must run and may not, DamagedError if it cannot be loaded."""
-    from sentence_transformers import SentenceTransformer
-
-    with opening(source.checkpoint, source.options.trust_remote_code):
-        encoder = SentenceTransformer(
-            str(source.checkpoint.path),
-            device=str(source.device),
-            local_files_only=True,
-            trust_remote_code=source.options.trust_remote_code,
-            model_kwargs={"dtype": source.dtype.dtype},
-        )
-    encoder.eval()
-    max_length = min(source.options.max_length, encoder.max_seq_length or source.options.max_length)
-    encoder.max_seq_length = max_length
+    encoder = load_encoder(source)
+    max_length = min(source.options.max_length, encoder.max_seq_length)
     info = source.info("bi_encoder", max_length=max_length, default_instruction=None, weights=weights)
     return BiEncoder(info, encoder)
