@@ -206,14 +206,14 @@ def main() -> None:
         figures = search_alarms(given.work) if given.child == "alarms" else search_medquad(given.work, given.data)
         print(json.dumps(figures))
         return
-    results = {
+    results: Figures = {
         "date": datetime.now(UTC).date().isoformat(),
         "finerank": finerank.__version__,
         "machine": f"{device_name(torch.device('cpu'))}, {platform.system()}",
     }
     for name, measure in MEASUREMENTS.items():
         if given.only in (None, name):
-            results[name] = measure(given.work, given.data)  # type: ignore[assignment]
+            results[name] = measure(given.work, given.data)
             print(json.dumps({name: results[name]}, indent=1), file=sys.stderr, flush=True)
     out = (
         given.out
