@@ -51,8 +51,8 @@ def make_compare_tab(parts: Parts, rerank: RerankTab) -> list[Any]:
     inputs = [parts.language, query, documents, file, field, *left, *right]
     gr.on([submit.click, query.submit], actions.compare, inputs, answer, **QUIET)
     submit.click(None, js="() => finerank.scrollTo('comparison')", **IN_BROWSER)
-    file.change(actions.about_file, [parts.language, file, field], [documents, about, field], **QUIET)
-    field.submit(actions.about_file, [parts.language, file, field], [documents, about, field], **QUIET)
+    about_inputs = [parts.language, file, field]
+    gr.on([file.change, field.submit], actions.about_file, about_inputs, [documents, about, field], **QUIET)
     taken = [rerank.query, rerank.documents, rerank.file, rerank.field]
     take.click(None, taken, [query, documents, file, field], js="(...taken) => taken", **IN_BROWSER)
     example.click(actions.example, None, [query, documents, file, left[1], right[1], right[2]], **QUIET)

@@ -17,7 +17,7 @@ from finerank.types import Ranking
 from tests.server.fake_model import FakeModel
 
 KEY = "key-of-the-tests"
-SPENT_KEY = "key-of-somebody-who-asked-too-much"
+SPENT_KEYS = [f"key-{number}-of-somebody-who-asked-too-much" for number in range(40)]
 REQUESTS_PER_MINUTE = 300
 QUERY = "red planet mars"
 DOCUMENTS = ["venus is hot", "mars is the red planet", "the red bus"]
@@ -46,9 +46,8 @@ def heard() -> Ear:
 @pytest.fixture(scope="session")
 def url(heard: Ear) -> Iterator[str]:
     """Of a server that asks for a key."""
-    settings = Settings(
-        api_keys=(f"tests={KEY}", f"spent={SPENT_KEY}"), key_requests_per_minute=REQUESTS_PER_MINUTE, self_test="off"
-    )
+    keys = (f"tests={KEY}", *(f"spent-{number}={key}" for number, key in enumerate(SPENT_KEYS)))
+    settings = Settings(api_keys=keys, key_requests_per_minute=REQUESTS_PER_MINUTE, self_test="off")
     # The protocol is named because asyncio looks at it before it switches Nagle's delay off.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
@@ -76,13 +75,19 @@ def url(heard: Ear) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def spent_key(url: str) -> str:
-    """A key whose minute is used up."""
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {SPENT_KEY}"}) as client:
+def fresh_keys() -> Iterator[str]:
+    return iter(SPENT_KEYS)
+
+
+@pytest.fixture
+def spent_key(url: str, fresh_keys: Iterator[str]) -> str:
+    """A key whose minute is used up just now: one that was used up before this test may have room again."""
+    key = next(fresh_keys)
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}) as client:
         for _ in range(REQUESTS_PER_MINUTE):
             client.get("/v1/models").raise_for_status()
         assert client.get("/v1/models").status_code == 429
-    return SPENT_KEY
+    return key
 
 
 @pytest.fixture(autouse=True)

@@ -20,35 +20,46 @@ import pytest
 from finerank.errors import SettingsError
 from finerank.server.serve import listening_socket, local_url
 
-STUCK = """
-import time
+FAKE = """
+import sys, time
+from finerank.cli import app
 from finerank.reranker import Reranker
 from finerank.server import model_slot
-from finerank.server.serve import serve
-from finerank.settings import load_settings
 from tests.server.fake_model import FakeModel
 
-class Stuck(FakeModel):
+class Slow(FakeModel):
     def compute(self, pairs):
-        if pairs[0].payload[0] == "stuck":
-            time.sleep(1000)
+        time.sleep({"slow": 2, "stuck": 1000}.get(pairs[0].payload[0], 0))
         return super().compute(pairs)
 
-model_slot.load_reranker = lambda settings: Reranker.from_model(Stuck())
-serve(load_settings(port=0, drain_seconds=1))
+model_slot.load_reranker = lambda settings: Reranker.from_model(Slow())
+app(["serve", "--port", "0", *sys.argv[1:]])
 """
-"""A server with a batch that never ends."""
+"""`finerank serve` whose model takes two seconds for the document `slow` and never ends with `stuck`."""
 ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def process(*arguments: str, program: str | None = None) -> Iterator[subprocess.Popen[str]]:
-    """`finerank serve`, or another program."""
+def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """`finerank serve` with the embedded model."""
+    with python("-m", "finerank.cli", "serve", "--port", "0", "--threads", "1", *arguments) as running:
+        yield running
+
+
+@contextmanager
+def fake(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """`finerank serve` with a model that needs no weights."""
+    with python("-c", FAKE, *arguments) as running:
+        yield running
+
+
+@contextmanager
+def python(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    served = ["-m", "finerank.cli", "serve", "--port", "0", "--threads", "1", *arguments]
-    command = [sys.executable, *(served if program is None else ["-c", program])]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as running:
+    with subprocess.Popen(
+        [sys.executable, *arguments], stdout=pipe, stderr=pipe, text=True, env=environment
+    ) as running:
         timer = threading.Timer(60, running.kill)
         timer.start()
         try:
@@ -99,8 +110,11 @@ def test_it_says_where_it_is_answers_and_stops() -> None:
 
 def test_under_load_every_request_that_was_taken_is_answered(tmp_path: Path) -> None:
     """Each caller makes a connection for each request; when the server stops, connecting is what fails."""
-    with process("--log-file", str(tmp_path / "log"), "--log-level", "info") as running:
+    with fake("--log-file", str(tmp_path / "log"), "--log-level", "info") as running:
         url = url_of(running)
+        assert running.stderr is not None
+        # A process that logs into a pipe that nobody empties stands still.
+        threading.Thread(target=running.stderr.read, daemon=True).start()
         statuses: list[int] = []
         trouble: list[Exception] = []
 
@@ -118,7 +132,7 @@ def test_under_load_every_request_that_was_taken_is_answered(tmp_path: Path) -> 
 
         with ThreadPoolExecutor(32) as pool:
             callers = [pool.submit(call, number) for number in range(32)]
-            time.sleep(2)
+            time.sleep(1)
             running.send_signal(signal.SIGTERM)
             assert running.wait(30) == 0
             assert all(caller.result(30) is None for caller in callers)
@@ -130,10 +144,10 @@ def test_under_load_every_request_that_was_taken_is_answered(tmp_path: Path) -> 
 
 
 def test_while_it_stops_it_is_not_ready_and_takes_no_new_connection() -> None:
-    with process() as running:
+    with fake() as running:
         url = url_of(running)
         port = int(url.rpartition(":")[2])
-        body = {"query": "mars", "documents": [f"{number} " * 500 for number in range(200)]}
+        body = {"query": "mars", "documents": ["slow"]}
         with ThreadPoolExecutor(1) as pool, socket.create_connection(("127.0.0.1", port)) as early:
             under_way = pool.submit(httpx.post, f"{url}/v1/rerank", json=body, trust_env=False, timeout=30)
             time.sleep(0.5)
@@ -152,7 +166,7 @@ def test_while_it_stops_it_is_not_ready_and_takes_no_new_connection() -> None:
 
 
 def test_a_request_that_is_stuck_does_not_hold_up_the_stop() -> None:
-    with process(program=STUCK) as running:
+    with fake("--drain-seconds", "1") as running:
         url = url_of(running)
         with ThreadPoolExecutor(1) as pool:
             body = {"query": "q", "documents": ["stuck"]}
@@ -168,7 +182,7 @@ def test_a_request_that_is_stuck_does_not_hold_up_the_stop() -> None:
 
 def test_keys_and_the_log_are_those_of_the_settings(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("alice=secret-a\n")
-    with process("--api-keys-file", str(tmp_path / "keys"), "--log-format", "json", "--host", "0.0.0.0") as running:
+    with fake("--api-keys-file", str(tmp_path / "keys"), "--log-format", "json", "--host", "0.0.0.0") as running:
         assert running.stdout is not None
         lines = []
         for line in running.stdout:

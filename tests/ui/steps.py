@@ -57,7 +57,7 @@ def ranked(chrome: Chrome) -> list[str]:
     return texts_of(chrome, "#answer .fr-text")
 
 
-def until(is_true: Callable[[], object], seconds: float = 10.0) -> None:
+def until(is_true: Callable[[], object], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not is_true():
         assert time.monotonic() < deadline, "the page did not get there in time"

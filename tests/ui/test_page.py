@@ -121,6 +121,7 @@ def test_documents_from_a_file_and_the_ranking_into_files(page: Chrome, tmp_path
     upload(page, "file", file)
     until(lambda: "has no column text; its columns are id, body" in text_of(page, "#about-file .fr-error"))
     click(page, "button.label-wrap")
+    until(lambda: find(page, "#field input, #field textarea").is_displayed())
     fill(page, field="body", query="red planet")
     find(page, "#field input, #field textarea").send_keys(Keys.ENTER)
     until(lambda: "行星.csv: 2 documents" in text_of(page, "#about-file"))
