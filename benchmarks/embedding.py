@@ -13,23 +13,20 @@ the two systems' vectors of one text, and the largest resident memory of each pr
 import argparse
 import base64
 import json
-import os
-import platform
 import random
-import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from benchmarks.checkpoint import make_checkpoint
+from benchmarks.side_by_side import conditions, running
+from benchmarks.systems import peak_bytes
 
 OURS: Final = "finerank"
 THEIRS: Final = "sentence-transformers"
@@ -53,42 +50,6 @@ class Workload:
     texts: Sequence[str]
 
 
-class System:
-    """One of the two in its own process."""
-
-    def __init__(self, name: str, workload: Workload, threads: int) -> None:
-        self.name = name
-        command = [sys.executable, "-m", "benchmarks.embedding", "--worker", name, workload.folder, workload.dtype]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        self._process = subprocess.Popen(
-            [*command, str(threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=environment,
-        )
-        self._read()
-
-    def embed(self, texts: Sequence[str]) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(list(texts)) + "\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait()
-
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} ended with exit code {self._process.wait()}")
-        reply: dict[str, Any] = json.loads(line)
-        return reply
-
-
 def work(name: str, folder: str, dtype: str, threads: int) -> None:
     """In a process of its own: reads one JSON list of texts a line, writes one reply a line."""
     import torch
@@ -102,9 +63,8 @@ def work(name: str, folder: str, dtype: str, threads: int) -> None:
         started = time.perf_counter()
         vectors = np.asarray(encode(texts), dtype=np.float32)
         seconds = time.perf_counter() - started
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         encoded = base64.b64encode(vectors.tobytes()).decode()
-        print(json.dumps({"seconds": seconds, "peak_bytes": peak, "vectors": encoded}), flush=True)
+        print(json.dumps({"seconds": seconds, "peak_bytes": peak_bytes(), "vectors": encoded}), flush=True)
 
 
 def _finerank(folder: str, dtype: str) -> Encode:
@@ -184,17 +144,13 @@ def workloads(data: Path, only: Sequence[str]) -> list[Workload]:
 
 def measure(workload: Workload, turns: int, threads: int) -> dict[str, Any]:
     replies: dict[str, list[dict[str, Any]]] = {OURS: [], THEIRS: []}
-    systems: list[System] = []
-    try:
-        systems += [System(name, workload, threads) for name in replies]
+    arguments = {name: ["--worker", name, workload.folder, workload.dtype, str(threads)] for name in replies}
+    with running(arguments, "benchmarks.embedding", threads) as systems:
         for turn in range(turns):
             # Whoever comes second in one turn comes first in the next.
             for system in systems if turn % 2 == 0 else systems[::-1]:
-                replies[system.name].append(system.embed(workload.texts))
+                replies[system.name].append(system.ask(list(workload.texts)))
                 print(f"  turn {turn + 1} {system.name}: {replies[system.name][-1]['seconds']:.2f} s", flush=True)
-    finally:
-        for system in systems:
-            system.close()
     seconds = {name: [reply["seconds"] for reply in found] for name, found in replies.items()}
     ratios = [theirs / ours for ours, theirs in zip(seconds[OURS], seconds[THEIRS], strict=True)]
     ours, theirs = (_vectors(replies[name][0], len(workload.texts)) for name in (OURS, THEIRS))
@@ -223,29 +179,6 @@ def print_row(result: dict[str, Any]) -> None:
         f"  {result['ratio']:.2f} x as fast; vectors differ by {result['largest_difference']:.1e} at most, "
         f"least cosine {result['least_cosine']:.6f}"
     )
-
-
-def conditions(threads: int) -> dict[str, Any]:
-    import sentence_transformers
-    import torch
-    import transformers
-
-    import finerank
-    from finerank.hardware import device_name
-
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": device_name(torch.device("cpu")),
-        "threads": threads,
-        "load_average": os.getloadavg(),
-        "versions": {
-            "finerank": finerank.__version__,
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "sentence-transformers": sentence_transformers.__version__,
-            "python": platform.python_version(),
-        },
-    }
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ from finerank.cli.evaluation_contenders import Spelled, read_contender
 from finerank.evaluation import EvaluationCache, compare, load_dataset, sample_queries
 from finerank.evaluation.cache import default_folder
 from finerank.evaluation.records import evaluation_record
-from finerank.evaluation.types import Dataset, Evaluation, PairedTest, Stage
+from finerank.evaluation.types import SIGNIFICANT, Dataset, Evaluation, PairedTest, Stage
 from finerank.hardware import device_name
 
 METRIC: Final = "nDCG@10"
@@ -178,7 +179,7 @@ def summary(rows: Sequence[tuple[Task, Evaluation]]) -> str:
 
 def _reranked(stage: Stage, test: PairedTest, digits: int = 4) -> str:
     value = f"{stage.means[METRIC]:.{digits}f}"
-    if _value(test) >= 0.05:
+    if not test.is_significant:
         return value
     return f"**{value}**" if test.difference > 0 else f"{value} (worse)"
 
@@ -187,12 +188,8 @@ def _test(found: Evaluation, a: str, b: str) -> PairedTest:
     return next(test for test in found.tests if (test.metric, test.a, test.b) == (METRIC, a, b))
 
 
-def _value(test: PairedTest) -> float:
-    return test.p_value if test.p_holm is None else test.p_holm
-
-
 def _p(test: PairedTest) -> str:
-    return "< 0.001" if _value(test) < 0.001 else f"{_value(test):.3f}"
+    return "< 0.001" if test.p_decisive < 0.001 else f"{test.p_decisive:.3f}"
 
 
 def _line(task: Task, found: Evaluation) -> str:
@@ -223,6 +220,7 @@ def write(
 
 def _conditions(asked: argparse.Namespace, models: Sequence[Spelled], seconds: float) -> dict[str, Any]:
     return {
+        "command": command(asked),
         "finerank": finerank.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -235,16 +233,26 @@ def _conditions(asked: argparse.Namespace, models: Sequence[Spelled], seconds: f
     }
 
 
+def command(asked: argparse.Namespace) -> str:
+    """As it was typed, but for paths of this machine."""
+    words = ["python", "-m", "benchmarks.evaluation_table"]
+    for flag, values in (("--model", asked.models), ("--set", asked.sets)):
+        words += [word for value in values or [] for word in (flag, value)]
+    for flag, value, default in (("--limit", asked.limit, 0), ("--depth", asked.depth, 100)):
+        words += [flag, str(value)] if value != default else []
+    return shlex.join(words)
+
+
 def _explained(conditions: dict[str, Any]) -> str:
     limit = (
         f"at most {conditions['limit']} queries a set, drawn at random with seed 0" if conditions["limit"] else "all"
     )
     return (
-        f"Made by `python -m benchmarks.evaluation_table`; {conditions['device']}, "
+        f"Made by `{conditions['command']}`; {conditions['device']}, "
         f"finerank {conditions['finerank']}. {METRIC} (trec_eval's, linear gain); queries: {limit}; the first stage's "
         f"best {conditions['depth']} reranked, nothing added. p: paired randomisation test of the reranked order "
         "against its first stage, 10,000 resamples (Holm-corrected with several models); bold: significantly better, "
-        "(worse): significantly worse, p < 0.05. Oracle: the best order of the same candidates."
+        f"(worse): significantly worse, p < {SIGNIFICANT}. Oracle: the best order of the same candidates."
     )
 
 

@@ -15,72 +15,23 @@ down slows all of them. Reported are medians over the turns of
 
 import argparse
 import json
-import platform
 import statistics
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 
-import finerank
 from benchmarks.checkpoint import CONFIG, make_checkpoint
+from benchmarks.side_by_side import System, conditions, running
+from benchmarks.systems import SYSTEMS
 from benchmarks.workloads import WORKLOADS, Workload
-from finerank.hardware import device_name, matmul_rate
+from finerank.hardware import matmul_rate
 from finerank.models.qwen3.config import Qwen3Config
 from finerank.prompt import PromptEncoder
 
 _TURNS_OF = {"reference script": 1}  # it takes minutes; one turn is enough to place it
 _NOT_ON_32K = ("sentence-transformers", "reference script")
-
-
-class System:
-    """A system in its own process."""
-
-    def __init__(self, name: str, folder: Path, dtype: str, threads: int) -> None:
-        self.name = name
-        command = [sys.executable, "-m", "benchmarks.systems", name, str(folder), dtype, str(threads)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        self.loaded_bytes = self._read()["peak_bytes"]
-
-    def score(self, workload: Workload, turn: int) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        query, documents = workload.texts(turn)
-        request = {"query": query, "documents": documents, "max_length": workload.max_length}
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait()
-
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} ended with exit code {self._process.wait()}")
-        reply: dict[str, Any] = json.loads(line)
-        return reply
-
-
-@contextmanager
-def running(names: list[str], folder: Path, dtype: str, threads: int) -> Iterator[list[System]]:
-    systems: list[System] = []
-    try:
-        for name in names:
-            systems.append(System(name, folder, dtype, threads))
-        yield systems
-    finally:
-        for system in systems:
-            system.close()
 
 
 def count_tokens(encoder: PromptEncoder, workload: Workload, turn: int) -> tuple[int, int]:
@@ -100,7 +51,7 @@ def measure(
     for turn in range(turns):
         for system in systems:
             if turn < _TURNS_OF.get(system.name, turns):
-                replies[system.name].append(system.score(workload, turn))
+                replies[system.name].append(system.ask(_request(workload, turn)))
                 print(f"  turn {turn + 1} {system.name}: {replies[system.name][-1]['seconds']:.2f} s", flush=True)
     counts = [count_tokens(encoder, workload, turn) for turn in range(turns)]
     rows = {name: _row(name, workload, turn_replies, counts, config, rate) for name, turn_replies in replies.items()}
@@ -109,6 +60,11 @@ def measure(
         row["ratio_to_sentence_transformers"] = row["tokens_per_s"] / theirs if theirs else None
         row["largest_score_difference_to_finerank"] = _difference(replies["finerank"], replies[name])
     return {"workload": workload.name, "prompt_tokens": counts[0][0], "computed_tokens": counts[0][1], "systems": rows}
+
+
+def _request(workload: Workload, turn: int) -> dict[str, Any]:
+    query, documents = workload.texts(turn)
+    return {"query": query, "documents": documents, "max_length": workload.max_length}
 
 
 def _row(
@@ -155,27 +111,6 @@ def print_table(result: dict[str, Any]) -> None:
         )
 
 
-def conditions(dtype: str, threads: int, rates: list[float]) -> dict[str, Any]:
-    import sentence_transformers
-    import transformers
-
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": device_name(torch.device("cpu")),
-        "threads": threads,
-        "dtype": dtype,
-        "matmul_gflop_per_s": [rate / 1e9 for rate in rates],
-        "weights_bytes": None,
-        "versions": {
-            "finerank": finerank.__version__,
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "sentence-transformers": sentence_transformers.__version__,
-            "python": platform.python_version(),
-        },
-    }
-
-
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder of a Qwen3 tokenizer.json")
@@ -201,10 +136,10 @@ def main() -> None:
     cpu = torch.device("cpu")
     rates = [matmul_rate(cpu, dtype, shapes)]
     results = []
-    names = ["finerank", "sentence-transformers", "reference script"]
-    with running(
-        [name for name in names if name not in arguments.without], folder, arguments.dtype, arguments.threads
-    ) as systems:
+    names = [name for name in SYSTEMS if name not in arguments.without]
+    of_each = {name: [name, str(folder), arguments.dtype, str(arguments.threads)] for name in names}
+    facts = conditions(arguments.threads) | {"dtype": arguments.dtype}
+    with running(of_each, "benchmarks.systems", arguments.threads) as systems:
         for workload in [list(WORKLOADS.values())[number - 1] for number in arguments.workloads]:
             print(workload.name, flush=True)
             is_32k = workload.max_length > 8192
@@ -212,11 +147,11 @@ def main() -> None:
             turns = 1 if is_32k else arguments.turns
             results.append(measure(workload, able, turns, encoder_of[workload.max_length], rates[0]))
             rates.append(matmul_rate(cpu, dtype, shapes))
-        facts = conditions(arguments.dtype, arguments.threads, rates)
+        facts["matmul_gflop_per_s"] = [rate / 1e9 for rate in rates]
         facts["weights_bytes"] = (folder / "model.safetensors").stat().st_size * (
             2 if arguments.dtype == "float32" else 1
         )
-        facts["loaded_bytes"] = {system.name: system.loaded_bytes for system in systems}
+        facts["loaded_bytes"] = {system.name: system.ready["peak_bytes"] for system in systems}
     for result in results:
         print_table(result)
     print(

@@ -2,16 +2,19 @@
 
 import math
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .engine.job import Job
 from .engine.result_cache import CachedScore, ResultCache
-from .errors import InputError, TooLongError
+from .errors import FinerankWarning, InputError, TooLongError
 from .models.base import EncodedPair
 from .ranking import CALIBRATED, MinScore, order, select
-from .scores import sigmoid
+from .scores import FloatArray, sigmoid
 from .texts import Window, text_of
 from .types import AnswerFacts, Document, ModelInfo, RankedDocument, Ranking, Usage
 
@@ -194,3 +197,21 @@ class Call:
 def cut_pair(whole: EncodedPair, cut: EncodedPair) -> EncodedPair:
     """`cut`, the encoding of a document's beginning, with what is true of the whole document."""
     return replace(cut, num_tokens=whole.num_tokens, is_truncated=True)
+
+
+def log_odds_of(judged: Ranking) -> FloatArray:
+    """(N,) of an assessment; a pair without a score is NaN and warned of."""
+    _warn_of_failures(judged)
+    return np.array([each.log_odds for each in judged], dtype=np.float32)
+
+
+def scores_of(judged: Ranking) -> FloatArray:
+    """As `log_odds_of`."""
+    _warn_of_failures(judged)
+    return np.array([each.score for each in judged], dtype=np.float32)
+
+
+def _warn_of_failures(judged: Ranking) -> None:
+    for each in judged:
+        if each.error is not None:
+            warnings.warn(f"pair {each.index} has no score: {each.error}", FinerankWarning, stacklevel=4)

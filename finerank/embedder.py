@@ -4,63 +4,31 @@ texts -> checks -> TextModel.encode -> Engine, with other callers' texts -> cut,
 """
 
 import asyncio
-import math
 import time
 import warnings
-import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Final, Self
+from collections.abc import Sequence
+from typing import Self
 
-import numpy as np
-
-from .engine.facts import BatchFacts
-from .engine.job import Job, Progress
-from .engine.loop import Engine
+from .embeddings import EmbeddingCall, Embeddings
+from .engine.job import Progress
 from .engine.planner import Planner
 from .engine.wakeup import finished
 from .errors import FinerankWarning, InputError, TooLongError
 from .models.base import EncodedPair
 from .models.hub import Hub
-from .models.loading import LoadOptions
+from .models.source import LoadOptions
 from .models.text_loading import load_text_model
 from .models.text_model import EmbedderInfo, TextModel, cut_to
 from .models.text_prompts import TextKind
 from .reading import check_max_length
+from .running_model import RunningModel, is_quick, wait_for
 from .scores import FloatArray
 from .texts import Window, check_text
-from .types import AnswerFacts, Usage
 
 __all__ = ["Embedder", "EmbedderInfo", "Embeddings", "TextKind"]
 
-_INLINE_CHARS: Final = 10_000
-"""Texts up to here are encoded in the event loop itself: some 2 ms, and a change of threads costs as much."""
-_SHORTEST: Final = 1e-12
-"""Of a vector that is brought to length 1: as in torch's `normalize`, so that one of zeros stays one of zeros."""
 
-
-@dataclass(slots=True)
-class Embeddings:
-    """Vectors of texts, and what is true of the whole answer.
-
-    vectors: (N, D) fp32 in input order; a row of NaN for a text that has none.   errors: index -> why it has none.
-    num_tokens: of each text, without prompt and special tokens, before truncation; 0 if it has an error.
-    truncated, blank: indices of texts of which only the beginning was read, and of those with nothing to read.
-    """
-
-    vectors: FloatArray
-    facts: AnswerFacts
-    errors: dict[int, str] = field(default_factory=dict)
-    num_tokens: list[int] = field(default_factory=list)
-    truncated: tuple[int, ...] = ()
-    blank: tuple[int, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-
-class Embedder:
+class Embedder(RunningModel[TextModel]):
     """Gives texts vectors of length 1 whose dot product is the likeness of their texts.
 
     >>> from finerank import Embedder
@@ -70,8 +38,9 @@ class Embedder:
     >>> int((query @ documents.T).argmax())
     1
 
-    model: a hub id or a local folder of an embedding model: Qwen3-Embedding on the reranker's packed network, any other
-    through sentence-transformers; `openai:MODEL` for an API of OpenAI's shape; None = the embedded English model.
+    model: a hub id or a local folder of an embedding model: Qwen3-Embedding on the reranker's packed network, on a CPU
+    BERTs (MiniLM, BGE, E5 and so on) on one of their own, any other that gives one dense vector through
+    sentence-transformers; `openai:MODEL` for an API of OpenAI's shape; None = the embedded English model.
     revision, hub, device, dtype, trust_remote_code: as for `Reranker`.
     max_length: tokens of a text with its prompt, at most 32,768; models that read less keep their own limit.
     dimensions: cut vectors to so many numbers, for models trained to be cut (Qwen3-Embedding: 32 and more); None =
@@ -126,31 +95,15 @@ class Embedder:
         return self
 
     def _start(self, model: TextModel, planner: Planner, dimensions: int | None) -> None:
-        self._model = model
-        self.batch_tokens = planner.max_tokens
         try:
             self.info = cut_to(model.info, _checked_dimensions(dimensions, model.info))
         except BaseException:
             model.close()
             raise
-        self._engine = Engine(model, planner)
-        self._finalizer = weakref.finalize(self, _shut, self._engine, model)
+        self._run(model, planner)
 
     info: EmbedderInfo
     """Which model this is."""
-
-    @property
-    def model(self) -> TextModel:
-        return self._model
-
-    @property
-    def on_batch(self) -> Callable[[BatchFacts], None] | None:
-        """Called from the engine's thread after every batch."""
-        return self._engine.on_batch
-
-    @on_batch.setter
-    def on_batch(self, on_batch: Callable[[BatchFacts], None] | None) -> None:
-        self._engine.on_batch = on_batch
 
     def embed_queries(
         self, queries: Sequence[str], *, instruction: str | None = None, on_progress: Progress | None = None
@@ -197,12 +150,7 @@ class Embedder:
         Raises InputError if the list or an option cannot be used; trouble with one text is in `errors`.
         """
         call = self._begin(texts, kind, instruction, dimensions, normalize, truncate, on_progress)
-        try:
-            job = call.job.future.result()
-        except BaseException:
-            call.job.cancel()
-            raise
-        return call.embeddings(job)
+        return call.embeddings(wait_for(call.job))
 
     async def aembed(
         self,
@@ -215,7 +163,7 @@ class Embedder:
         truncate: bool = True,
     ) -> Embeddings:
         """`embed`, awaitable. A call that is cancelled leaves the queue."""
-        if _is_quick(texts):
+        if isinstance(texts, list) and is_quick(texts):
             call = self._begin(texts, kind, instruction, dimensions, normalize, truncate)
         else:
             call = await asyncio.to_thread(self._begin, texts, kind, instruction, dimensions, normalize, truncate)
@@ -229,18 +177,6 @@ class Embedder:
         """Characters of each token of `text`."""
         return self._model.token_offsets(text)
 
-    def close(self) -> None:
-        """Ends the engine's thread after the batch in hand; calls still waiting get an EngineError."""
-        self._finalizer()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _begin(
         self,
         texts: Sequence[str],
@@ -250,7 +186,7 @@ class Embedder:
         normalize: bool,
         truncate: bool,
         on_progress: Progress | None = None,
-    ) -> "_Call":
+    ) -> EmbeddingCall:
         started = time.perf_counter()
         if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
             raise InputError(f"texts must be a list, not {type(texts).__name__}")
@@ -266,7 +202,9 @@ class Embedder:
         effective = self._effective(kind, instruction)
         blank = tuple(index for index, text in good if not text or text.isspace())
         encode_s = time.perf_counter() - started
-        return _Call(self.info, len(texts), places, job, errors, blank, effective, wanted, normalize, started, encode_s)
+        return EmbeddingCall(
+            self.info, len(texts), places, job, errors, blank, effective, wanted, normalize, started, encode_s
+        )
 
     def _refuse_truncated(self, places: Sequence[int], items: Sequence[EncodedPair]) -> None:
         for index, item in zip(places, items, strict=True):
@@ -285,52 +223,6 @@ class Embedder:
             return None, ()
         why = "only queries take one" if kind != "query" else f"{self.info.name} takes none"
         return None, (f"the instruction was ignored: {why}",)
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call under way.   places: of the job's items in the caller's list.   told: see `_effective`."""
-
-    info: EmbedderInfo
-    num_texts: int
-    places: list[int]
-    job: Job
-    errors: dict[int, str]
-    blank: tuple[int, ...]
-    told: tuple[str | None, tuple[str, ...]]
-    dimensions: int
-    normalize: bool
-    started: float
-    encode_s: float
-
-    def embeddings(self, job: Job) -> Embeddings:
-        vectors = np.full((self.num_texts, self.dimensions), math.nan, dtype=np.float32)
-        errors = self.errors | {self.places[position]: reason for position, reason in job.errors.items()}
-        num_tokens = [0] * self.num_texts
-        good: list[int] = []
-        for position, (index, item) in enumerate(zip(self.places, job.pairs, strict=True)):
-            if index not in errors:
-                vectors[index] = job.values[position][: self.dimensions]
-                num_tokens[index] = item.num_tokens
-                good.append(position)
-        if self.normalize:
-            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _SHORTEST)
-        read = [job.pairs[position] for position in good]
-        truncated = tuple(self.places[position] for position, item in zip(good, read, strict=True) if item.is_truncated)
-        instruction, warned = self.told
-        facts = AnswerFacts(
-            model=self.info.as_model_info(),
-            instruction=instruction,
-            usage=Usage(sum([item.prompt_tokens for item in read]), round(job.computed_tokens)),
-            seconds=time.perf_counter() - self.started,
-            encode_seconds=self.encode_s,
-            queue_seconds=job.wait_s,
-            num_truncated=len(truncated),
-            num_blank=len(self.blank),
-            num_failed=len(errors),
-            warnings=warned,
-        )
-        return Embeddings(vectors, facts, dict(sorted(errors.items())), num_tokens, truncated, self.blank)
 
 
 def _vectors(found: Embeddings) -> FloatArray:
@@ -361,15 +253,3 @@ def _checked_dimensions(dimensions: int | None, info: EmbedderInfo) -> int:
             f"dimensions is {dimensions!r}; {info.name} has vectors of {info.dimensions:,}, give 1 to that"
         )
     return dimensions
-
-
-def _is_quick(texts: object) -> bool:
-    """Is encoding them too little work to change threads for?"""
-    if not isinstance(texts, list):
-        return False
-    return sum([len(text) for text in texts if isinstance(text, str)]) <= _INLINE_CHARS
-
-
-def _shut(engine: Engine, model: TextModel) -> None:
-    engine.close()
-    model.close()

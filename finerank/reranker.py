@@ -7,41 +7,34 @@ What is loaded, and how, is in models/loading.py; how batches are made, in engin
 
 import asyncio
 import time
-import warnings
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
-from .calls import Call, Work, cut_pair
-from .engine.facts import BatchFacts
+from .calls import Call, Work, log_odds_of, scores_of
 from .engine.job import Job, Progress
-from .engine.loop import Engine
 from .engine.planner import Planner
-from .engine.result_cache import ResultCache, cache_keys
+from .engine.result_cache import ResultCache
 from .engine.wakeup import finished
-from .errors import FinerankWarning
-from .models.base import EncodedPair, PairModel
+from .models.base import PairModel
 from .models.hub import Hub
-from .models.loading import LoadOptions, load_model
+from .models.loading import load_model
+from .models.source import LoadOptions
+from .pair_encoder import PairEncoder
 from .ranking import MinScore, check_options
 from .reading import Reading, by_query, check_long_documents, check_max_length
+from .running_model import RunningModel, is_quick, wait_for
 from .scores import FloatArray
 from .selftest import SelfTestReport, run_self_test
-from .texts import Window, check_list, check_query
+from .texts import check_list, check_query
 from .types import Document, LongDocuments, ModelInfo, Pair, Ranking, SelfTestMode
 
 if TYPE_CHECKING:
     from .evaluation.calibration import Calibration
 
-_INLINE_CHARS: Final = 10_000
-"""Texts up to here are encoded in the event loop itself: some 2 ms, and a change of threads costs as much."""
 
-
-class Reranker:
+class Reranker(RunningModel[PairModel]):
     """Ranks documents by how well they answer a query.
 
     >>> from finerank import Reranker
@@ -134,12 +127,9 @@ class Reranker:
         return self
 
     def _start(self, model: PairModel, planner: Planner, self_test: SelfTestMode) -> None:
-        self.batch_tokens = planner.max_tokens
         self.result_cache = None
         self.calibration = None
-        self._model = model
-        self._engine = Engine(model, planner)
-        self._finalizer = weakref.finalize(self, self._engine.close)
+        self._run(model, planner)
         self.self_test_report = run_self_test(self, self_test)
 
     def _take(self, calibration: "Calibration | str | Path | None") -> None:
@@ -161,10 +151,6 @@ class Reranker:
         return self._model.info
 
     @property
-    def model(self) -> PairModel:
-        return self._model
-
-    @property
     def windows(self) -> tuple[int | None, float] | None:
         """(tokens, overlap) of the windows that long documents are read in, tokens None = as many as fit; None if
         their end is cut.
@@ -173,29 +159,7 @@ class Reranker:
 
     def effective_instruction(self, instruction: str | None) -> str | None:
         """What the model sees for it: None if it takes none."""
-        default = self.info.default_instruction
-        return None if default is None else instruction if instruction is not None else default
-
-    @property
-    def on_batch(self) -> Callable[[BatchFacts], None] | None:
-        """Called from the engine's thread after every batch."""
-        return self._engine.on_batch
-
-    @on_batch.setter
-    def on_batch(self, on_batch: Callable[[BatchFacts], None] | None) -> None:
-        self._engine.on_batch = on_batch
-
-    def close(self) -> None:
-        """Ends the engine's thread after the batch in hand; calls still waiting get an EngineError."""
-        self._finalizer()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
+        return self.info.effective_instruction(instruction)
 
     def rank(
         self,
@@ -225,7 +189,7 @@ class Reranker:
         check_options(top_n, min_score, batch_size, self.calibration)
         reading = Reading(instruction, truncate, max_document_tokens)
         call = self._begin(query, documents, reading, batch_size, on_progress)
-        job = _wait(call.job)
+        job = wait_for(call.job)
         call.remember(job)
         return call.ranking(job, top_n=top_n, min_score=min_score)
 
@@ -262,7 +226,7 @@ class Reranker:
     ) -> Ranking:
         """The document of each (query, document) with its score, in input order; options as in `rank`."""
         call = self._begin_pairs(pairs, Reading(instruction, truncate, max_document_tokens), batch_size)
-        job = _wait(call.job)
+        job = wait_for(call.job)
         call.remember(job)
         return call.assessment(job)
 
@@ -285,19 +249,19 @@ class Reranker:
 
         A pair that cannot be scored is NaN, and a FinerankWarning says why.
         """
-        return _log_odds(self.assess(pairs, instruction=instruction))
+        return log_odds_of(self.assess(pairs, instruction=instruction))
 
     async def alog_odds(self, pairs: Sequence[Pair], *, instruction: str | None = None) -> FloatArray:
         """`log_odds`, awaitable."""
-        return _log_odds(await self.aassess(pairs, instruction=instruction))
+        return log_odds_of(await self.aassess(pairs, instruction=instruction))
 
     def score(self, pairs: Sequence[Pair], *, instruction: str | None = None) -> FloatArray:
         """Probability of relevance of each (query, document), (N,) fp32 in [0, 1] in input order; else as log_odds."""
-        return _scores(self.assess(pairs, instruction=instruction))
+        return scores_of(self.assess(pairs, instruction=instruction))
 
     async def ascore(self, pairs: Sequence[Pair], *, instruction: str | None = None) -> FloatArray:
         """`score`, awaitable."""
-        return _scores(await self.aassess(pairs, instruction=instruction))
+        return scores_of(await self.aassess(pairs, instruction=instruction))
 
     def _is_quick(self, query: object, documents: object) -> bool:
         """Is encoding them too little work to change threads for?"""
@@ -305,13 +269,8 @@ class Reranker:
             return False
         if self._long_documents is not None or not isinstance(documents, list) or not isinstance(query, str):
             return False
-        room = _INLINE_CHARS - len(query)
-        for document in documents:
-            text = document.get("text") if isinstance(document, dict) else document
-            room -= len(text) if isinstance(text, str) else 0
-            if room < 0:
-                return False
-        return True
+        texts = (document.get("text") if isinstance(document, dict) else document for document in documents)
+        return is_quick(chain((query,), texts))
 
     def _check(self, reading: Reading) -> None:
         reading.check()
@@ -330,41 +289,35 @@ class Reranker:
         check_query(query)
         self._check(reading)
         check_list(documents, "documents")
-        work = Work()
-        texts = [work.text_of(document, index) for index, document in enumerate(documents)]
-        self._encode(query, texts, reading, work)
-        return self._submitted(documents, texts, reading, work, batch_size, started, on_progress)
+        return self._submitted({query: range(len(documents))}, documents, reading, batch_size, started, on_progress)
 
     def _begin_pairs(self, pairs: Sequence[tuple[str, Document]], reading: Reading, batch_size: int) -> Call:
         started = time.perf_counter()
         check_list(pairs, "pairs")
         self._check(reading)
-        work = Work()
-        texts: list[str | None] = [None] * len(pairs)
-        for query, indices in by_query(pairs).items():
-            check_query(query)
-            of_query: list[str | None] = [None] * len(pairs)
-            for index in indices:
-                texts[index] = of_query[index] = work.text_of(pairs[index][1], index)
-            self._encode(query, of_query, reading, work)
-        documents = [document for _, document in pairs]
-        return self._submitted(documents, texts, reading, work, batch_size, started, None)
+        asked = by_query(pairs)
+        return self._submitted(asked, [document for _, document in pairs], reading, batch_size, started)
 
     def _submitted(
         self,
+        asked: Mapping[str, Sequence[int]],
         documents: Sequence[Document],
-        texts: Sequence[str | None],
         reading: Reading,
-        work: Work,
         batch_size: int,
         started: float,
-        on_progress: Progress | None,
+        on_progress: Progress | None = None,
     ) -> Call:
+        """asked: query -> indices of its documents."""
+        cache, calibration, work = self.result_cache, self.calibration, Work()
+        texts = [work.text_of(document, index) for index, document in enumerate(documents)]
+        # A provider may change what is behind a name at any time, so its scores are not kept.
+        encoder = PairEncoder(self._model, self._long_documents, cache if self.info.kind != "remote" else None)
+        for query, indices in asked.items():
+            encoder.add(work, query, [(index, texts[index]) for index in indices], reading)
         if not reading.truncate:
             work.refuse_truncated(f"there is room for with max_length {self.info.max_length:,}")
         encode_s = time.perf_counter() - started
         job = self._engine.submit(work.pairs, max_pairs=batch_size, on_progress=on_progress)
-        cache, calibration = self.result_cache, self.calibration
         return Call(self.info, documents, texts, reading.instruction, work, job, started, encode_s, cache, calibration)
 
     async def _finish(self, call: Call) -> Job:
@@ -376,78 +329,3 @@ class Reranker:
                 # Not awaited: the answer need not wait for a disk.
                 asyncio.get_running_loop().run_in_executor(None, call.remember, job)
         return job
-
-    def _encode(self, query: str, texts: Sequence[str | None], reading: Reading, work: Work) -> None:
-        """Adds the pairs of all `texts` that are not None; equal texts are one pair, so that they tie exactly."""
-        owners: dict[str, list[int]] = {}
-        for index, text in enumerate(texts):
-            if text is not None:
-                owners.setdefault(text, []).append(index)
-        # A provider may change what is behind a name at any time, so its scores are not kept.
-        if self.result_cache is not None and self.info.kind != "remote":
-            self._take_known(query, owners, reading, work, self.result_cache)
-        if not owners:
-            return
-        encoded = self._model.encode(query, list(owners), reading.instruction)
-        for (text, indices), whole in zip(owners.items(), encoded, strict=True):
-            limit = reading.max_document_tokens
-            if limit is not None and whole.num_tokens > limit:
-                ((_, end), *_) = self._model.windows(query, text, reading.instruction, limit, 0.0)
-                (cut,) = self._model.encode(query, [text[:end]], reading.instruction)
-                work.add(indices, cut_pair(whole, cut), None)
-            else:
-                work.add(indices, whole, self._windows(query, text, whole, reading.instruction))
-
-    def _take_known(
-        self, query: str, owners: dict[str, list[int]], reading: Reading, work: Work, cache: ResultCache
-    ) -> None:
-        """Moves documents whose score is known out of `owners` into `work`."""
-        effective = self.effective_instruction(reading.instruction)
-        scope = (self.info.fingerprint, self._long_documents, reading.max_document_tokens, effective)
-        keys = cache_keys(scope, query, list(owners))
-        known = cache.get_many(keys)
-        for key, (text, indices) in zip(keys, list(owners.items()), strict=True):
-            if key in known:
-                work.known |= dict.fromkeys(indices, known[key])
-                del owners[text]
-            else:
-                work.keys[indices[0]] = key
-
-    def _windows(
-        self, query: str, text: str, whole: EncodedPair, instruction: str | None
-    ) -> tuple[list[Window], list[EncodedPair]] | None:
-        """Spans of a long document and their pairs; None if it is scored in one piece."""
-        if self._long_documents is None:
-            return None
-        chunk_tokens, overlap = self._long_documents
-        if not whole.is_truncated and (chunk_tokens is None or whole.num_tokens <= chunk_tokens):
-            return None
-        spans = self._model.windows(query, text, instruction, chunk_tokens, overlap)
-        return spans, self._model.encode(query, [text[start:end] for start, end in spans], instruction)
-
-
-def _wait(job: Job) -> Job:
-    """Blocks until the job is done; an interrupted wait takes the job out of the queue."""
-    try:
-        return job.future.result()
-    except BaseException:
-        job.cancel()
-        raise
-
-
-def _log_odds(judged: Ranking) -> FloatArray:
-    """Of an assessment; a pair without a score is warned of."""
-    _warn_of_failures(judged)
-    return np.array([each.log_odds for each in judged], dtype=np.float32)
-
-
-def _scores(judged: Ranking) -> FloatArray:
-    """As `_log_odds`."""
-    _warn_of_failures(judged)
-    return np.array([each.score for each in judged], dtype=np.float32)
-
-
-def _warn_of_failures(judged: Ranking) -> None:
-    for each in judged:
-        if each.error is not None:
-            warnings.warn(f"pair {each.index} has no score: {each.error}", FinerankWarning, stacklevel=4)

@@ -13,13 +13,14 @@ _LONGEST: Final = 400
 _CLOSING: Final = "\"'”’»)）\\]】」』》〉"
 _END: Final = re.compile(
     rf"(?P<wide>[。！？｡]+[{_CLOSING}]*)"  # needs no space behind it
-    rf"|(?P<narrow>[.!?।؟۔։]+[{_CLOSING}]*)(?=\s)"
+    rf"|(?P<narrow>[.!?…؟۔։।॥។៕]+[{_CLOSING}]*)(?=\s)"
     r"|(?P<line>[ \t]*\r?\n)"
 )
 _ABBREVIATION: Final = re.compile(
     r"\n[ \t]*\d+\.$|[\s(\[](?:(?:[A-Za-z]\.)*[A-Za-z]|e\.g|i\.e|cf|vs|approx|ca|Mr|Mrs|Ms|Dr|Prof|St|Fig|Figs|Eq|Eqs"
-    r"|Sec|No|Nos|Vol|pp?|Ch|al|Art|Inc|Ltd|Co|Corp|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.$"
+    r"|Sec|No|Nos|Nr|Vol|pp?|Ch|al|Art|Abs|bzw|Inc|Ltd|Co|Corp|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.$"
 )
+_NEXT: Final = re.compile(r"\s*(\S)")
 _WRAPPED: Final = re.compile(r"[\w,，、-]$")
 """How a line ends that only an editor broke; lines of code rather end in a bracket, a colon or a semicolon."""
 _SHORTEST_WRAPPED: Final = 40
@@ -31,12 +32,16 @@ def sentence_windows(text: str, most: int) -> list[Window]:
 
     Windows touch no white space at their ends, so that only white space lies between them.
     """
-    found = _without_fragments(text, _whole_sentences(text))
-    windows = [piece for window in found for piece in _pieces(text, window)]
+    windows = [piece for window in whole_sentences(text) for piece in _pieces(text, window)]
     return _joined(windows, most)
 
 
-def _whole_sentences(text: str) -> list[Window]:
+def whole_sentences(text: str) -> list[Window]:
+    """The same, however long they are, and all of them. The time it takes grows as the text does."""
+    return _without_fragments(text, _between_ends(text))
+
+
+def _between_ends(text: str) -> list[Window]:
     start, windows = 0, []
     for end in _ends(text):
         windows.append(_stripped(text, (start, end)))
@@ -59,10 +64,11 @@ def _ends(text: str) -> Iterator[int]:
 
 def _is_sentence_end(text: str, match: "re.Match[str]") -> bool:
     """No: `e.g. this`, `J. Smith`, `1. First`, `... and so on`."""
-    following = text[match.end() :].lstrip()[:1]
-    if following.islower():
+    following = _NEXT.match(text, match.end())
+    if following and following[1].islower():
         return False
-    line = max(text.rfind("\n", 0, match.start()) + 1, match.start() - 20)
+    first = max(0, match.start() - 20)
+    line = max(text.rfind("\n", first, match.start()) + 1, first)
     before = f"\n{text[line : match.start()]}."
     return match["narrow"] != "." or _ABBREVIATION.search(before) is None
 
@@ -75,7 +81,8 @@ def _is_quoted(text: str, match: "re.Match[str]") -> bool:
 
 def _is_wrapped(text: str, start: int, end: int) -> bool:
     """Does the sentence go on behind the line break at [start, end)?"""
-    line = text[text.rfind("\n", 0, start) + 1 : start]
+    first = max(0, start - _SHORTEST_WRAPPED)
+    line = text[max(text.rfind("\n", first, start) + 1, first) : start]
     return len(line) >= _SHORTEST_WRAPPED and _WRAPPED.search(line) is not None and text[end : end + 1].islower()
 
 

@@ -98,7 +98,9 @@ class Settings(BaseSettings):
     )
     threads: Number | None = _model(None, "CPU threads; leave it out for torch's own choice", ge=1, le=1024)
     strict_model: bool = _model(False, "true or false: refuse a request that names another model than those served")
-    max_model_memory: float | None = _model(None, "GiB of weights in memory at once; idle models are put away", gt=0)
+    max_model_memory: float | None = _model(
+        None, "GiB of weights in memory at once, embedding models among them; idle rerankers are put away", gt=0
+    )
     allow_model_changes: bool | None = _model(
         None, "true or false: load models and adapters over HTTP and from the page; left out: only on this machine"
     )

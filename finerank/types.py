@@ -86,6 +86,11 @@ class ModelInfo:
     default_instruction: str | None = None
     is_default: bool = False
 
+    def effective_instruction(self, instruction: str | None) -> str | None:
+        """What the model sees for it: None if it takes none."""
+        default = self.default_instruction
+        return None if default is None else instruction if instruction is not None else default
+
 
 @dataclass(slots=True)  # not frozen, see RankedDocument
 class AnswerFacts:

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from finerank import Embedder, EngineError, FinerankWarning, InputError, TooLongError
 from finerank.models import packed_linears
+from finerank.models.bert.embedder import BertEmbedder
 from finerank.models.embedded import embedded_path
 from finerank.models.packed_linears import PackedLinearModule
 from finerank.models.sentence_encoder import SentenceEncoder
@@ -38,13 +41,15 @@ def reference() -> SentenceTransformer:
     return SentenceTransformer(str(embedded_path()), device="cpu", local_files_only=True)
 
 
-def _bert(folder: Path, **prompts: str) -> Path:
+def _bert(folder: Path, *, hidden_act: str = "gelu", **prompts: str) -> Path:
     torch.manual_seed(0)
     folder.mkdir()
     (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
     BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
     sizes = {"vocab_size": 32, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    config = BertConfig(**sizes, intermediate_size=48, max_position_embeddings=64, initializer_range=0.3)
+    config = BertConfig(
+        **sizes, intermediate_size=48, max_position_embeddings=64, initializer_range=0.3, hidden_act=hidden_act
+    )
     BertModel(config).save_pretrained(folder)
     SentenceTransformer(str(folder), device="cpu", prompts=prompts).save(str(folder / "st"))
     return folder / "st"
@@ -64,13 +69,26 @@ def test_the_embedded_model_is_sentence_transformers(embedder: Embedder, referen
     assert (info.dimensions, info.max_length, info.counts_tokens) == (384, 256, True)
 
 
-def test_its_products_are_packed(embedder: Embedder) -> None:
+def test_products_of_other_networks_are_packed(tmp_path: Path) -> None:
     if not packed_linears.can_pack(torch.float32):
         pytest.skip("this torch has no packed product")
-    model = embedder.model
-    assert isinstance(model, SentenceEncoder)
-    modules = list(model._encoder.modules())
-    assert sum(isinstance(module, PackedLinearModule) for module in modules) == 37  # 6 layers of 6, and the pooler
+    with Embedder(str(_bert(tmp_path / "bert", hidden_act="relu")), dtype="float32", device="cpu") as embedder:
+        assert isinstance(embedder.model, SentenceEncoder)
+        modules = list(embedder.model._encoder.modules())
+    assert sum(isinstance(module, PackedLinearModule) for module in modules) == 13  # 2 layers of 6, and the pooler
+
+
+def test_the_default_models_need_no_transformers() -> None:
+    """Importing it takes several times as long as all else that a start does."""
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['transformers', 'sentence_transformers', 'sklearn', 'scipy']))\n"
+        "from finerank import Embedder, Reranker\n"
+        "with Embedder(device='cpu') as embedder, Reranker(device='cpu') as reranker:\n"
+        "    print(embedder.embed_documents(['a']).shape, reranker.rank('a', ['a', 'b'])[0].index)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "(1, 384) 0\n", done.stderr
 
 
 def test_the_same_vector_in_any_company(embedder: Embedder) -> None:
@@ -181,12 +199,14 @@ def test_callers_share_batches() -> None:
     assert len(sizes) <= 3
 
 
-def test_prompts_of_a_folder(tmp_path: Path) -> None:
-    folder = _bert(tmp_path / "bert", query="what is ", document="the ")
+@pytest.mark.parametrize("hidden_act", ["gelu", "relu"])
+def test_prompts_of_a_folder(tmp_path: Path, hidden_act: str) -> None:
+    """On our network, and on one that only transformers knows."""
+    folder = _bert(tmp_path / "bert", hidden_act=hidden_act, query="what is ", document="the ")
     reference = SentenceTransformer(str(folder), device="cpu")
     texts = ["", *_random_texts(30, 90)]
     with Embedder(str(folder), dtype="float32", device="cpu") as embedder:
-        assert isinstance(embedder.model, SentenceEncoder)
+        assert isinstance(embedder.model, SentenceEncoder if hidden_act == "relu" else BertEmbedder)
         for ours, theirs in (
             (embedder.embed_queries(texts), reference.encode_query(texts, normalize_embeddings=True)),
             (embedder.embed_documents(texts), reference.encode_document(texts, normalize_embeddings=True)),
@@ -210,7 +230,7 @@ def test_a_limit_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_products_are_left_alone_where_packing_changes_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = _bert(tmp_path / "bert")
+    folder = _bert(tmp_path / "bert", hidden_act="relu")
     expected = SentenceTransformer(str(folder), device="cpu").encode(["red fox"], normalize_embeddings=True)
     forward = PackedLinearModule.forward
     monkeypatch.setattr(PackedLinearModule, "forward", lambda self, x: forward(self, x) * 1.5)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from finerank.sentences import sentence_windows
+from finerank.sentences import sentence_windows, whole_sentences
 
 
 def sentences(text: str, most: int = 1000) -> list[str]:
@@ -43,6 +43,19 @@ def test_only_white_space_is_left_out() -> None:
         assert text[start:end] == text[start:end].strip()
         position = end
     assert not text[position:].strip()
+
+
+def test_whole_sentences_of_other_scripts_and_abbreviations() -> None:
+    text = "Siehe Nr. 5 bzw. Abs. 2 hier. पहला वाक्य। दूसरा॥ Wait… What now"
+    assert [text[start:end] for start, end in whole_sentences(text)] == [
+        "Siehe Nr. 5 bzw. Abs. 2 hier.", "पहला वाक्य।", "दूसरा॥", "Wait…", "What now",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [" ", "\n"])
+def test_a_long_text_takes_no_more_time_for_each_sentence(end: str) -> None:
+    text = f"A pump stops.{end}" * 75_000  # 1 MB; each copy of the rest would make it minutes
+    assert len(whole_sentences(text)) == 75_000
 
 
 def test_a_long_sentence_is_cut_at_pauses_and_one_without_pauses_anyhow() -> None:

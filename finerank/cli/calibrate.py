@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from ..errors import SettingsError
 from ..instructions import resolve_instruction
 from . import options
 from .console import advise, heard_warnings, is_watched, progress_bar, to_json, warn
+from .evaluation_options import CacheFolder, cache_folder, check_outputs
+from .option_groups import Loading, grouped
 from .rerank import Instruction, Preset
 
 if TYPE_CHECKING:
@@ -71,8 +72,10 @@ Report = Annotated[
 ]
 
 
+@grouped
 def calibrate(
     data: Data,
+    *,
     form: FormatName = None,
     query_field: QueryField = "query",
     document_field: DocumentField = "document",
@@ -83,26 +86,20 @@ def calibrate(
     instruction: Instruction = None,
     preset: Preset = None,
     model: options.Model = None,
-    revision: options.Revision = None,
-    hub: options.HubName = "huggingface",
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    max_length: options.MaxLength = 8192,
-    long_documents: options.LongDocumentsMode = "truncate",
-    prompt_form: options.PromptFormName = "readme",
-    trust_remote_code: options.TrustRemoteCode = False,
+    loading: Loading,
+    cache: CacheFolder = None,
     out: Out = Path("calibration.json"),
     report: Report = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Learn from labelled pairs what a model's score is worth: a probability, and a threshold for a precision."""
-    for flag, file in (("--out", out), ("--report", report)):
-        if file is not None and not file.parent.is_dir():
-            raise SettingsError(f"{flag} {file}: there is no folder {file.parent}; make it first")
-    from ..evaluation.calibration_pairs import PairFields, read_pairs
+    check_outputs(out, report)
+    from ..evaluation.cache import EvaluationCache
+    from ..evaluation.calibration_pairs import read_pairs
     from ..evaluation.calibration_report import write_calibration_report
     from ..evaluation.calibration_study import calibrate as learn
     from ..evaluation.calibration_study import check_pairs
+    from ..evaluation.labelled import PairFields
 
     wanted = resolve_instruction(instruction, preset)
     pairs = read_pairs(data, PairFields(query_field, document_field, label_field), form=form)
@@ -111,19 +108,9 @@ def calibrate(
         advise(f"loading {model or 'the embedded model'} ...")
     from ..reranker import Reranker
 
-    with heard_warnings():
+    with heard_warnings(), EvaluationCache(cache_folder(cache)) as known:
         # Not closed: closing waits for the batch in hand, and Ctrl-C should not.
-        reranker: Reranker = Reranker(
-            model,
-            revision=revision,
-            hub=hub,
-            device=device,
-            dtype=dtype,
-            max_length=max_length,
-            long_documents=long_documents,
-            prompt_form=prompt_form,
-            trust_remote_code=trust_remote_code,
-        )
+        reranker: Reranker = Reranker(model, **loading.options)
         with progress_bar("scoring") as on_progress:
             study = learn(
                 reranker,
@@ -132,13 +119,14 @@ def calibrate(
                 precision=precision,
                 confidence=confidence,
                 method=method,
+                cache=known,
                 on_progress=on_progress,
             )
     for message in study.warnings:
         warn(message)
-    study.calibration.save(out)
+    study.calibration.save(out.expanduser())
     if report is not None:
-        write_calibration_report(study, data.name, report)
+        write_calibration_report(study, data.name, report.expanduser())
     _show(study, out, report, as_json=as_json)
 
 

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.text import Text
 
-from . import evaluation_options as asked_for
 from . import options
 from .console import heard_warnings, on_one_line, show
 from .evaluation_contenders import HELP, read_contenders
 from .evaluation_options import Asked
 from .evaluation_output import Outputs
 from .evaluation_progress import progress_bars
+from .option_groups import Loading, grouped
 
 if TYPE_CHECKING:
     from ..evaluation.types import CorpusDocument, Evaluation
@@ -33,34 +33,15 @@ RunOf = Annotated[
 ]
 
 
+@grouped
 def compare(
-    data: asked_for.Data,
+    asked: Asked,
     contenders: Contenders,
-    split: asked_for.Split = None,
-    queries_from: asked_for.QueriesFrom = None,
-    corpus_from: asked_for.CorpusFrom = None,
-    queries: asked_for.Queries = None,
-    corpus: asked_for.Corpus = None,
-    drop_identical_ids: asked_for.DropIdentical = False,
-    limit: asked_for.Limit = None,
-    seed: asked_for.Seed = 0,
-    first_stage: asked_for.FirstStage = "bm25",
-    depth: asked_for.Depth = 100,
-    recall: asked_for.NumResults = None,
-    language: asked_for.Language = None,
-    embedding_model: asked_for.EmbeddingModel = None,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    max_length: options.MaxLength = 8192,
-    self_test: options.SelfTest = "warn",
-    metrics: asked_for.Metrics = None,
+    *,
+    loading: Loading,
     worst: Worst = 3,
-    cache: asked_for.CacheFolder = None,
-    json_file: asked_for.JsonFile = None,
-    run_file: asked_for.RunFile = None,
+    outputs: Outputs,
     run_of: RunOf = 1,
-    per_query_file: asked_for.PerQueryFile = None,
-    report_file: asked_for.ReportFile = None,
 ) -> None:
     """Compare rerankers that differ in model, dtype, instruction, prompt form or length.
 
@@ -70,23 +51,16 @@ def compare(
     spelled = read_contenders(contenders)
     if run_of > len(spelled):
         raise typer.BadParameter(f"there are {len(spelled)} contenders", param_hint="--run-of")
-    asked = Asked(
-        data, split, queries_from, corpus_from, queries, corpus, drop_identical_ids, limit, seed,
-        first_stage, depth, recall, language, embedding_model, metrics, cache,
-    )  # fmt: skip
-    loading: dict[str, Any] = {"device": device, "dtype": dtype, "max_length": max_length, "self_test": self_test}
-    outputs = Outputs(json_file, run_file, per_query_file, report_file)
     outputs.check()
+    asked.check()
     dataset = asked.dataset()
+    outputs.check_ids(dataset)
     with heard_warnings(), progress_bars() as on_progress:
         from ..evaluation.evaluator import compare as measure
 
-        evaluation = measure(
-            dataset, [each.contender(loading) for each in spelled], **asked.options(), on_progress=on_progress
-        )
-    outputs.write(evaluation, _worse(evaluation, worst), run_stage=run_of)
-    if outputs.has_table:
-        _print(evaluation, worst)
+        found = [each.contender(loading.options) for each in spelled]
+        evaluation = measure(dataset, found, **asked.options(loading), on_progress=on_progress)
+    outputs.show_and_write(evaluation, lambda: _print(evaluation, worst), _worse(evaluation, worst), run_stage=run_of)
 
 
 def _worse(evaluation: "Evaluation", num: int) -> dict[str, Any]:

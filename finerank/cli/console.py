@@ -23,12 +23,12 @@ _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
 def show(*parts: RenderableType) -> None:
-    """On standard output; a Text keeps its length, a string is wrapped to the terminal.
+    """On standard output; a Text keeps its length, a string is wrapped to the terminal. Brackets are no markup.
 
     Printed in one go by typer, since rich hides a broken pipe behind an exit of its own. What the terminal's encoding
     cannot show is replaced.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     with console.capture() as capture:
         for part in parts:
             console.print(part, soft_wrap=isinstance(part, Text))
@@ -96,10 +96,16 @@ def progress_bar(what: str) -> Iterator[OnProgress | None]:
     if not is_watched():
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with bars() as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def bars() -> Progress:
+    """Bars on standard error that leave nothing behind. What they are called is shown as it is, brackets too."""
+    called = TextColumn("{task.description}", markup=False)
+    columns = (called, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def _note(message: str, style: str) -> None:

@@ -2,12 +2,17 @@
 
 import inspect
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from ..errors import InputError
 from ..instructions import resolve_instruction
+from ..models.hub import Hub
+from ..prompt import FORMS
+from ..reading import check_max_length
+from ..types import LongDocuments
+from .option_groups import is_path, is_remote, refuse_loading
 
 if TYPE_CHECKING:
     from ..evaluation.evaluator import Contender
@@ -18,10 +23,20 @@ _DTYPES: Final = "auto float32 fp32 bfloat16 bf16 float16 fp16".split()
 _LOADING: Final = (
     "revision hub device dtype max_length long_documents prompt_form deterministic trust_remote_code"
 ).split()
+_HARMLESS: Final = ("max_length", "long_documents", "self_test")
+"""Options that a model behind an API takes, too."""
+_CHOICES: Final[dict[str, Sequence[str]]] = {
+    "dtype": _DTYPES,
+    "hub": get_args(Hub),
+    "long_documents": get_args(LongDocuments),
+    "prompt_form": tuple(FORMS),
+}
+_DEVICE: Final = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 _KEYS: Final = ("name", "model", "instruction", "preset", "price", *_LOADING)
 # A comma ends a value only where a known key follows, so that an instruction may hold commas.
 _NEXT_KEY: Final = re.compile(rf"\s*,\s*(?=(?:{'|'.join(_KEYS).replace('_', '[-_]')})\s*=)")
 _FIRST_KEY: Final = re.compile(r"\s*([a-z_-]+)\s*=")
+_ANY_KEY: Final = re.compile(r",\s*([\w-]+)\s*=")
 _LONGEST_SHOWN: Final = 24
 _TRUE: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -40,10 +55,13 @@ class Spelled:
         """loading: options that hold where the contender says nothing else."""
         from ..evaluation.evaluator import Contender
 
+        here = self.model is None or not is_remote(self.model)
+        shared = {name: value for name, value in loading.items() if here or name in _HARMLESS}
+
         def load() -> "Reranker":
             from ..reranker import Reranker
 
-            return Reranker(self.model, **(loading | self.loading))
+            return Reranker(self.model, **(shared | self.loading))
 
         return Contender(self.name, load, self.instruction, self.price)
 
@@ -64,17 +82,27 @@ def read_contenders(written: list[str]) -> list[Spelled]:
 def read_contender(written: str) -> Spelled:
     """`MODEL`, `MODEL@DTYPE`, or `model=...,dtype=...,instruction=...`; `embedded` is the model always there."""
     first = _FIRST_KEY.match(written)
-    if first is None or Path(written).expanduser().exists():
+    if first is None or is_path(written):
         model, dtype = _model_and_dtype(written)
-        return Spelled(written, _named(model), loading={"dtype": dtype} if dtype else {})
-    values = dict(_pair(part, written) for part in _NEXT_KEY.split(written))
+        return _spelled(Spelled(written, _named(model), loading={"dtype": dtype} if dtype else {}))
+    pairs = [_pair(part, written) for part in _NEXT_KEY.split(written)]
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise InputError(f"{written!r}: a key stands there twice; give each once")
     model, dtype = _model_and_dtype(values.pop("model", EMBEDDED))
     name = values.pop("name", None) or _default_name(model, dtype, values)
     instruction = resolve_instruction(values.pop("instruction", None), values.pop("preset", None))
     price = _number(values.pop("price"), "price", written) if "price" in values else None
     loading = {"dtype": dtype} if dtype else {}
     loading |= {key: _option(key, value, written) for key, value in values.items()}
-    return Spelled(name, _named(model), instruction, price, loading)
+    return _spelled(Spelled(name, _named(model), instruction, price, loading))
+
+
+def _spelled(contender: Spelled) -> Spelled:
+    """Refuses now what would be refused when its turn comes, maybe after hours."""
+    if contender.model is not None and is_remote(contender.model):
+        refuse_loading([name for name in contender.loading if name not in _HARMLESS], contender.model)
+    return contender
 
 
 def _pair(part: str, written: str) -> tuple[str, str]:
@@ -84,12 +112,15 @@ def _pair(part: str, written: str) -> tuple[str, str]:
         raise InputError(f"{written!r}: unknown key {key!r}; known: {', '.join(_KEYS)}")
     if not value.strip():
         raise InputError(f"{written!r}: {key} has no value")
+    unknown = _ANY_KEY.search(value)
+    if unknown is not None and key != "instruction" and not is_path(value.strip()):
+        raise InputError(f"{written!r}: unknown key {unknown[1]!r}; known: {', '.join(_KEYS)}")
     return key, value.strip()
 
 
 def _model_and_dtype(written: str) -> tuple[str, str | None]:
     model, at, dtype = written.rpartition("@")
-    if not at or Path(written).expanduser().exists():
+    if not at or is_path(written):
         return written, None
     if dtype not in _DTYPES:
         raise InputError(f"{written!r}: {dtype!r} is no dtype; known: {', '.join(_DTYPES)}")
@@ -115,7 +146,12 @@ def _default_name(model: str, dtype: str | None, values: dict[str, str]) -> str:
 def _option(key: str, value: str, written: str) -> Any:
     """As `Reranker` takes it."""
     if key == "max_length":
-        return int(_number(value, key, written))
+        number: Any = int(value) if value.isascii() and value.isdigit() else value
+        return check_max_length(number)
+    if key == "device" and not _DEVICE.fullmatch(value):
+        raise InputError(f"{written!r}: device is {value!r}; give auto, cpu, cuda, cuda:0 or mps")
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise InputError(f"{written!r}: {key} is {value!r}; known: {', '.join(_CHOICES[key])}")
     if key in ("deterministic", "trust_remote_code"):
         if value.lower() not in _TRUE:
             raise InputError(f"{written!r}: {key} is {value!r}; give true or false")

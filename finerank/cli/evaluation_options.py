@@ -1,4 +1,4 @@
-"""Options that `finerank eval` and `finerank compare` share, and what they mean."""
+"""Options that `finerank eval` and `finerank compare` share, and some that others have, too."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from ..client.providers import EMBEDDING_PROVIDERS, split_name
 from ..errors import InputError
+from ..evaluation.metrics import DEFAULT_METRICS
+from .option_groups import Loading, is_path
 from .options import OUTPUT_PANEL
 
 if TYPE_CHECKING:
@@ -15,8 +18,12 @@ if TYPE_CHECKING:
 
 DATA_PANEL: Final = "Data"
 FIRST_STAGE_PANEL: Final = "First stage"
-DEFAULT_METRICS: Final = "nDCG@10,RR@10,AP@100,R@100,P@10"
 NO_CACHE: Final = "off"
+RUN: Final = "run:FILE"
+_FIRST_STAGES_WITH: Final = {
+    "language": ("bm25", "hybrid"), "embedding_model": ("dense", "hybrid"), "recall": ("bm25", "dense", "hybrid"),
+}  # fmt: skip
+_KNOWN_STAGES: Final = ("bm25", "dense", "hybrid", RUN)
 
 
 def _data(*names: str, **more: Any) -> Any:
@@ -63,7 +70,7 @@ DropIdentical = Annotated[
 Limit = Annotated[
     int | None, _data("--limit", min=1, help="Only so many queries, drawn at random.", show_default="all")
 ]
-Seed = Annotated[int, _data("--seed", help="Of the draw and of the tests.")]
+Seed = Annotated[int, _data("--seed", min=0, help="Of the draw and of the tests.")]
 FirstStage = Annotated[
     str, _first("--first-stage", "-f", help="bm25, dense, hybrid (both fused), or run:FILE (a TREC run).")
 ]
@@ -85,7 +92,7 @@ Metrics = Annotated[
     typer.Option(
         "--metrics",
         help="Names of ir_measures, separated by commas; the first is what the plots show.",
-        show_default=DEFAULT_METRICS,
+        show_default=",".join(DEFAULT_METRICS),
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]
@@ -104,26 +111,35 @@ CacheFolder = Annotated[
 ]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Asked:
-    """What is measured on what, as the command line has it."""
+    """What is measured on what."""
 
-    data: str
-    split: str | None
-    queries_from: str | None
-    corpus_from: str | None
-    queries: Path | None
-    corpus: Path | None
-    drop_identical_ids: bool
-    limit: int | None
-    seed: int
-    first_stage: str
-    depth: int
-    num_results: int | None
-    language: str | None
-    embedding_model: str | None
-    metrics: list[str] | None
-    cache: str | None
+    data: Data
+    split: Split = None
+    queries_from: QueriesFrom = None
+    corpus_from: CorpusFrom = None
+    queries: Queries = None
+    corpus: Corpus = None
+    drop_identical_ids: DropIdentical = False
+    limit: Limit = None
+    seed: Seed = 0
+    first_stage: FirstStage = "bm25"
+    depth: Depth = 100
+    recall: NumResults = None
+    language: Language = None
+    embedding_model: EmbeddingModel = None
+    metrics: Metrics = None
+    cache: CacheFolder = None
+
+    def check(self) -> None:
+        """Raises InputError for an option that the first stage has no use for."""
+        stage = RUN if self.first_stage.startswith("run:") else self.first_stage
+        given = [name for name in ("language", "embedding_model", "recall") if getattr(self, name) is not None]
+        useless = [name for name in given if stage not in _FIRST_STAGES_WITH[name]]
+        if useless and stage in _KNOWN_STAGES:
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
+            raise InputError(f"{flags} has no effect on --first-stage {stage}; leave one of them out")
 
     def dataset(self) -> "Dataset":
         from ..evaluation.datasets import load_dataset, sample_queries
@@ -139,27 +155,36 @@ class Asked:
         )
         return dataset if self.limit is None else sample_queries(dataset, self.limit, self.seed)
 
-    def options(self) -> dict[str, Any]:
-        """Keywords that `evaluate` and `compare` take."""
-        from ..evaluation.cache import default_folder
-
-        folder = default_folder() if self.cache is None else Path(self.cache).expanduser()
-        names = self.metrics or [DEFAULT_METRICS]
+    def options(self, loading: Loading) -> dict[str, Any]:
+        """Keywords that `evaluate` and `compare` take.   loading: holds for the embedding model, too."""
+        names = self.metrics or DEFAULT_METRICS
         return {
             "first_stage": self.first_stage,
             "depth": self.depth,
-            "num_results": self.num_results,
+            "num_results": self.recall,
             "metrics": [name.strip() for each in names for name in _split(each) if name.strip()],
             "language": self.language,
-            "embedder": self._load_embedder,
-            "cache": None if self.cache == NO_CACHE else folder,
+            "embedder": lambda: load_embedder(self.embedding_model, loading),
+            "cache": cache_folder(self.cache),
             "seed": self.seed,
         }
 
-    def _load_embedder(self) -> "Embedder":
-        from ..embedder import Embedder
 
-        return Embedder(self.embedding_model)
+def load_embedder(model: str | None, loading: Loading) -> "Embedder":
+    """The model of the first stage; what is computed by a provider takes no options of loading."""
+    from ..embedder import Embedder
+
+    is_remote = model is not None and split_name(model, EMBEDDING_PROVIDERS) is not None and not is_path(model)
+    return Embedder(model, **({} if is_remote else loading.for_embedder))
+
+
+def cache_folder(given: str | None) -> Path | None:
+    """Of --cache; None = nothing is kept."""
+    from ..evaluation.cache import default_folder
+
+    if given == NO_CACHE:
+        return None
+    return default_folder() if given is None else Path(given).expanduser()
 
 
 def check_outputs(*files: Path | str | None) -> None:

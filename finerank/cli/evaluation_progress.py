@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID
 
-from .console import is_watched
+from .console import bars, is_watched
 
 
 @contextmanager
@@ -15,8 +14,7 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None] | None]:
     if not is_watched():
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with bars() as progress:
         tasks: dict[str, TaskID] = {}
 
         def move(part: str, done: int, total: int) -> None:

@@ -12,8 +12,6 @@ from .console import on_one_line, show
 if TYPE_CHECKING:
     from ..evaluation.types import Cost, Evaluation, PairedTest, Stage
 
-SIGNIFICANT = 0.05
-
 
 def print_evaluation(evaluation: "Evaluation") -> None:
     """Metrics down, stages across, and the difference that the reranker made."""
@@ -27,9 +25,8 @@ def print_comparison(evaluation: "Evaluation") -> None:
 
 def verdict(test: "PairedTest") -> str:
     """Did it help? In a sentence."""
-    p_value = test.p_value if test.p_holm is None else test.p_holm
-    certainty = f"p {_p(p_value)}{'' if test.p_holm is None else ' after Holm'}"
-    if p_value >= SIGNIFICANT:
+    certainty = f"p {_p(test.p_decisive)}{'' if test.p_holm is None else ' after Holm'}"
+    if not test.is_significant:
         found = f"{test.difference:+.4f} {test.metric}, {certainty}"
         return f"no significant difference between {test.a} and {test.b} ({found})"
     direction = "better" if test.difference > 0 else "worse"
@@ -137,8 +134,7 @@ def _table(first: str, *others: str) -> Table:
 
 
 def _difference(test: "PairedTest") -> Text:
-    p_value = test.p_value if test.p_holm is None else test.p_holm
-    style = "" if p_value >= SIGNIFICANT else "green" if test.difference > 0 else "red"
+    style = "" if not test.is_significant else "green" if test.difference > 0 else "red"
     return Text(f"{test.difference:+.4f}", style)
 
 

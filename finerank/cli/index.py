@@ -1,5 +1,6 @@
 """`finerank index`: files into an index."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ..retrieval.index_report import IndexReport
 
 _MOST_SHOWN = 20
+_MOST_KINDS = 8
 Language = Annotated[
     str | None,
     typer.Option(
@@ -34,6 +36,8 @@ def index(
     embedding_model: options.EmbeddingModel = None,
     dimensions: options.Dimensions = None,
     embedding_url: options.EmbeddingUrl = None,
+    hub: options.HubName = "huggingface",
+    trust_remote_code: options.TrustRemoteCode = False,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     chunk_tokens: Annotated[
@@ -82,7 +86,13 @@ def index(
         advise(f"loading {embedding_model or 'the embedded model'} ...")
     with (
         Embedder(
-            embedding_model, device=device, dtype=dtype, dimensions=dimensions, base_url=embedding_url
+            embedding_model,
+            hub=hub,
+            trust_remote_code=trust_remote_code,
+            device=device,
+            dtype=dtype,
+            dimensions=dimensions,
+            base_url=embedding_url,
         ) as embedder,
         Indexer.open(
             db,
@@ -112,6 +122,18 @@ def show_json(report: "IndexReport", num_chunks: int) -> None:
     typer.echo(to_json({**asdict(report), "chunks_in_index": num_chunks}))
 
 
+def _skipped(skipped: Mapping[str, int]) -> str:
+    """12 .doc, 1 linked folder, 40 of other kinds."""
+    shown = dict([*skipped.items()][:_MOST_KINDS])
+    if others := sum(skipped.values()) - sum(shown.values()):
+        shown["of other kinds"] = others
+    return ", ".join(f"{number:,} {_plural(kind, number)}" for kind, number in shown.items())
+
+
+def _plural(kind: str, number: int) -> str:
+    return f"{kind}s" if kind == "linked folder" and number > 1 else kind
+
+
 def _show(report: "IndexReport", db: str, num_chunks: int) -> None:
     show(
         f"{db}: {num_chunks:,} chunks. {report.num_files:,} files: {report.num_new:,} new, {report.num_changed:,} "
@@ -120,6 +142,8 @@ def _show(report: "IndexReport", db: str, num_chunks: int) -> None:
     )
     if not report.num_files:
         warn("there is no file that can be read; txt, md, html, pdf, docx, csv and jsonl can")
+    if report.skipped:
+        show(f"left out: {_skipped(report.skipped)}; what is named by itself is indexed")
     if report.num_missing:
         warn(
             f"{report.num_missing:,} files of the index are gone, more than half of all; nothing was removed, as a "

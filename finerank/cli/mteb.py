@@ -28,7 +28,9 @@ from .console import (
     to_json,
     warn,
 )
+from .evaluation_options import load_embedder
 from .failures import FAILED
+from .option_groups import Loading, grouped, provider_source, refuse_loading
 
 if TYPE_CHECKING:
     from ..integrations.mteb_outcome import TaskOutcome
@@ -90,8 +92,10 @@ Results = Annotated[
 BatchSize = Annotated[int, typer.Option("--batch-size", min=0, help="Most documents at once; 0 = automatic.")]
 
 
+@grouped
 def mteb(
     tasks: Tasks,
+    *,
     first_stage: FirstStage = "dense",
     embedding_model: EmbeddingModel = None,
     top_k: TopK = 100,
@@ -99,36 +103,16 @@ def mteb(
     results: Results = None,
     batch_size: BatchSize = 0,
     model: options.Model = None,
-    revision: options.Revision = None,
-    hub: options.HubName = "huggingface",
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    max_length: options.MaxLength = 8192,
-    long_documents: options.LongDocumentsMode = "truncate",
-    prompt_form: options.PromptFormName = "readme",
-    trust_remote_code: options.TrustRemoteCode = False,
-    self_test: options.SelfTest = "warn",
+    loading: Loading,
     provider: options.ProviderName = None,
     base_url: options.BaseUrl = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Run tasks of the benchmark MTEB: a first stage, then the reranker on its best candidates."""
-    given = {
-        "revision": (revision, None),
-        "hub": (hub, "huggingface"),
-        "device": (device, "auto"),
-        "dtype": (dtype, "auto"),
-        "max_length": (max_length, 8192),
-        "long_documents": (long_documents, "truncate"),
-        "prompt_form": (prompt_form, "readme"),
-        "trust_remote_code": (trust_remote_code, False),
-        "self_test": (self_test, "warn"),
-    }
-    loading: dict[str, Any] = {name: value for name, (value, default) in given.items() if value != default}
     told = read_instructions(instructions) if instructions is not None else {}
     if embedding_model is not None and first_stage != "dense":
         raise InputError(f"--embedding-model is for --first-stage dense, not {first_stage}; leave one of them out")
-    source = _source(model, provider, base_url)
+    source = _source(model, provider, base_url, loading)
     _quiet_unless_watched()
     from ..integrations.mteb import FinerankCrossEncoder
     from ..integrations.mteb_run import TwoStages
@@ -138,8 +122,8 @@ def mteb(
     steps = _Steps()
     outcomes = []
     with heard_warnings(), steps:
-        finder = _first_stage(first_stage, embedding_model, device, steps.on_progress)
-        reranker = FinerankCrossEncoder(source, batch_size=batch_size, on_progress=steps.on_progress, **loading)
+        finder = _first_stage(first_stage, embedding_model, loading, steps.on_progress)
+        reranker = FinerankCrossEncoder(source, batch_size=batch_size, on_progress=steps.on_progress, **loading.given)
         info = reranker.info
         if told and info.default_instruction is None:
             warn(f"{info.name} takes no instruction; --instructions has no effect on it")
@@ -193,24 +177,23 @@ def _quiet_unless_watched() -> None:
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 
-def _source(model: str | None, provider: str | None, base_url: str | None) -> "Source":
-    if provider is None:
-        if base_url is not None:
-            raise InputError("--base-url is the address of a --provider; name that too")
+def _source(model: str | None, provider: str | None, base_url: str | None, loading: Loading) -> "Source":
+    """A client of the provider that was named, else the model's name."""
+    source = provider_source(model, provider, base_url)
+    if source is None:
         return model
+    refuse_loading(list(loading.given), source)
     from ..client import Client
 
-    return Client(provider, base_url=base_url, model=model)
+    return Client(source, base_url=base_url)
 
 
-def _first_stage(name: str, embedding_model: str | None, device: str, on_progress: OnProgress) -> Any:
+def _first_stage(name: str, embedding_model: str | None, loading: Loading, on_progress: OnProgress) -> Any:
     """An encoder, or what MTEB knows of one that it loads itself."""
     if name == "dense":
-        from ..embedder import Embedder
         from ..integrations.mteb_encoder import FinerankEncoder
 
-        embedder = Embedder(embedding_model, device=device)
-        return FinerankEncoder(embedder, on_progress=on_progress)
+        return FinerankEncoder(load_embedder(embedding_model, loading), on_progress=on_progress)
     if name == "bm25":
         return _known_to_mteb(_BM25)
     if name.startswith(_FOUND_BY_MTEB):

@@ -1,12 +1,10 @@
 """`finerank rerank`: documents in, the same documents out, best first."""
 
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ..client.providers import split_name
 from ..errors import InputError
 from ..instructions import PRESETS, resolve_instruction
 from ..models.embedded import ADVICE
@@ -15,6 +13,7 @@ from . import options
 from .console import advise, heard_warnings, is_watched, progress_bar, warn
 from .documents import Documents, Format, gather_documents
 from .failures import FAILED
+from .option_groups import Loading, grouped, provider_source, refuse_loading
 from .ranking_json import print_json, print_json_lines
 from .ranking_table import facts_line, print_table
 
@@ -112,11 +111,13 @@ AsJsonLines = Annotated[
 ]
 
 
+@grouped
 def rerank(
     query: Annotated[str, typer.Argument(help="What the documents should answer.")],
     documents: Annotated[
         list[str] | None, typer.Argument(metavar="DOC", help="The documents.", show_default=False)
     ] = None,
+    *,
     file: File = None,
     form: FormatName = None,
     field: Field = "text",
@@ -127,16 +128,7 @@ def rerank(
     calibration: Calibration = None,
     batch_size: BatchSize = 0,
     model: options.Model = None,
-    revision: options.Revision = None,
-    hub: options.HubName = "huggingface",
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    max_length: options.MaxLength = 8192,
-    long_documents: options.LongDocumentsMode = "truncate",
-    prompt_form: options.PromptFormName = "readme",
-    deterministic: options.Deterministic = False,
-    trust_remote_code: options.TrustRemoteCode = False,
-    self_test: options.SelfTest = "warn",
+    loading: Loading,
     provider: options.ProviderName = None,
     base_url: options.BaseUrl = None,
     as_json: options.AsJson = False,
@@ -152,27 +144,14 @@ def rerank(
         "batch_size": batch_size,
     }
     gathered = gather_documents(documents or [], file, text_field=field, form=form)
-    loading = {
-        "revision": revision,
-        "hub": hub,
-        "device": device,
-        "dtype": dtype,
-        "max_length": max_length,
-        "long_documents": long_documents,
-        "prompt_form": prompt_form,
-        "deterministic": deterministic,
-        "trust_remote_code": trust_remote_code,
-        "self_test": self_test,
-        "calibration": calibration,
-    }
     for message in gathered.warnings:
         warn(message)
-    source = _source(model, provider, base_url)
+    source = provider_source(model, provider, base_url)
     with heard_warnings() as heard:
         if source is None:
-            ranking = _rank_here(query, gathered, model, loading, asked)
+            ranking = _rank_here(query, gathered, model, loading.options | {"calibration": calibration}, asked)
         else:
-            _refuse(loading, source)
+            refuse_loading([*loading.given, *([] if calibration is None else ["calibration"])], source)
             ranking = _rank_there(query, gathered, source, base_url, asked)
     for message in ranking.facts.warnings:
         warn(message)
@@ -185,30 +164,6 @@ def rerank(
     else:
         print_table(ranking)
     _finish(ranking)
-
-
-def _source(model: str | None, provider: str | None, base_url: str | None) -> str | None:
-    """PROVIDER or PROVIDER:MODEL if an API is to be asked, None for a model on this machine."""
-    if provider is not None:
-        return provider if model is None else f"{provider}:{model}"
-    if model is not None and split_name(model) is not None and not Path(model).expanduser().is_dir():
-        return model
-    if base_url is not None:
-        raise InputError("--base-url is the address of a --provider; name that too")
-    return None
-
-
-def _refuse(loading: dict[str, Any], source: str) -> None:
-    """Raises InputError for options of a model that is computed here."""
-    given = [name for name, value in loading.items() if value != _DEFAULTS[name]]
-    if given:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise InputError(f"{source} is computed by its provider, where {flags} has no effect; leave it out")
-
-
-_DEFAULTS: Final[dict[str, Any]] = {
-    name: parameter.default for name, parameter in inspect.signature(rerank).parameters.items()
-}
 
 
 def _rank_here(

@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ..instructions import PRESETS, resolve_instruction
+from ..errors import InputError
+from ..instructions import resolve_instruction
 from ..models.embedded import ADVICE
 from . import options
 from .console import advise, heard_warnings, is_watched, show, to_json, warn
+from .rerank import Calibration, Instruction, MinScore, Preset
 from .search_table import facts_line, print_hits, print_moves
 
 if TYPE_CHECKING:
-    from ..retrieval.searcher import Searcher
     from ..retrieval.types import SearchResult
 
 _SEARCH_PANEL: Final = "Search"
@@ -39,19 +40,10 @@ def search(
             show_default=False,
         ),
     ] = None,
-    instruction: Annotated[
-        str | None,
-        _option(
-            "--instruction", "-i", help='What "relevant" means, in an English sentence.', show_default="web search"
-        ),
-    ] = None,
-    preset: Annotated[
-        str | None, _option("--preset", help=f"An instruction by name: {', '.join(PRESETS)}.", show_default=False)
-    ] = None,
-    min_score: Annotated[
-        float | None,
-        _option("--min-score", min=0.0, max=1.0, help="Only results of at least this probability.", show_default="all"),
-    ] = None,
+    instruction: Instruction = None,
+    preset: Preset = None,
+    min_score: MinScore = None,
+    calibration: Calibration = None,
     rule: Annotated[
         list[str] | None,
         _option(
@@ -83,12 +75,19 @@ def search(
     model: options.Model = None,
     embedding_model: options.EmbeddingModel = None,
     embedding_url: options.EmbeddingUrl = None,
+    hub: options.HubName = "huggingface",
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     max_length: options.MaxLength = 8192,
     as_json: options.AsJson = False,
 ) -> None:
     """Find the passages of an index that answer QUERY: dense and BM25 recall, then the reranker."""
+    if explain and context_tokens is not None and not as_json:
+        raise InputError(
+            "--explain and --context-tokens were both given; give one of them, or --json too, which has both"
+        )
+    if calibration is not None and (no_rerank or not depth):
+        raise InputError("--calibration is of a reranker's scores; leave out --no-rerank and --depth 0, or it")
     from ..retrieval.options import SearchOptions
     from ..retrieval.rules import rules_from
 
@@ -106,20 +105,28 @@ def search(
         diversity=diversity,
     )
     asked.check()
+    from ..retrieval.context import context_block
     from ..retrieval.searcher import Searcher
 
     if is_watched():
         advise("loading ...")
-    embedding = {"model": embedding_model, "base_url": embedding_url, "device": device, "dtype": dtype}
+    loading = {"hub": hub, "device": device, "dtype": dtype}
+    embedding = {"model": embedding_model, "base_url": embedding_url, **loading}
     with (
         heard_warnings() as heard,
         Searcher.open(db, collection=collection, token=token, embedding=embedding) as searcher,
     ):
         if not no_rerank and depth:
-            searcher.reranker = _reranker(model, device=device, dtype=dtype, max_length=max_length)
+            searcher.reranker = _reranker(model, max_length=max_length, calibration=calibration, **loading)
         result = searcher.search(query, asked)
-        result.facts.warnings += heard
-        _print(result, searcher, context_tokens=context_tokens, as_json=as_json, explain=explain)
+        for message in result.facts.warnings:
+            warn(message)
+        result.facts.warnings += heard  # which were shown as they came
+        block = None if context_tokens is None else context_block(result, context_tokens, searcher.count_tokens)
+    if as_json:
+        _print_json(result, block, explain=explain)
+    else:
+        _print(result, block, explain=explain)
 
 
 def _reranker(model: str | None, **loading: Any) -> Any:
@@ -128,20 +135,16 @@ def _reranker(model: str | None, **loading: Any) -> Any:
     return Reranker(model, **loading)
 
 
-def _print(
-    result: "SearchResult", searcher: "Searcher", *, context_tokens: int | None, as_json: bool, explain: bool
-) -> None:
-    for message in result.facts.warnings:
-        warn(message)
-    if as_json:
-        from ..retrieval.answer import answer_of
+def _print_json(result: "SearchResult", block: str | None, *, explain: bool) -> None:
+    from ..retrieval.answer import answer_of
 
-        typer.echo(to_json(answer_of(result, explain=explain)))
-        return
-    if context_tokens is not None:
-        from ..retrieval.context import context_block
+    context = {} if block is None else {"context": block}
+    typer.echo(to_json(answer_of(result, explain=explain) | context))
 
-        typer.echo(context_block(result, context_tokens, searcher.count_tokens))
+
+def _print(result: "SearchResult", block: str | None, *, explain: bool) -> None:
+    if block is not None:
+        typer.echo(block)
         advise(facts_line(result.facts))
         return
     if not result.hits:

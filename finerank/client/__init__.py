@@ -1,6 +1,7 @@
 """Rerank through a finerank server or a provider's API, in a process without torch.
 
 client.py      Client and AsyncClient         call.py       one call's documents, and its ranking
+blocking.py    what has no event loop waits   embeddings.py EmbeddingClient, with vectors.py
 providers.py   who is asked, as data          answers.py    what came back, checked field by field
 transport.py   HTTP, retries, limits          limits.py     requests and tokens in a minute
 template.py    Qwen3's prompt in two halves   keys.py       API keys and where they stay

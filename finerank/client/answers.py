@@ -54,7 +54,7 @@ def parse_json(content: bytes, content_type: str) -> Any:
     except (ValueError, RecursionError):
         what = f"{content_type or 'no content type'}, {len(content):,} bytes"
         raise UnusableAnswerError(
-            f"it is not JSON ({what}); is base_url the address of a rerank API, and is no login page before it?"
+            f"it is not JSON ({what}); is base_url the address of the API, and is no login page before it?"
         ) from None
 
 

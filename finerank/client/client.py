@@ -3,33 +3,30 @@
 documents -> checks -> calls of a size the provider takes -> transport -> answers, checked -> one ranking
 """
 
-import asyncio
 import hashlib
 import json
 import time
-import weakref
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack, suppress
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Final, Literal, Self, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
 import httpx
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from ..errors import InputError, ProviderError
+from ..errors import InputError
 from ..instructions import DEFAULT_INSTRUCTION
 from ..ranking import check_options, select
 from ..types import AnswerFacts, Document, ModelInfo, Ranking, Usage
 from .answers import Answer, UnusableAnswerError, read_answer
+from .blocking import BlockingClient, same_options
 from .call import Documents, checked_question, has_raw_scores, split
 from .keys import find_key
 from .limits import RateLimits
 from .providers import Provider, Question, Route, provider_of, split_name
 from .template import PromptTemplate, spelled_out
-from .transport import Retry, Transport
+from .transport import Retry, Transport, all_of
 
 Template: TypeAlias = Literal["auto", "always", "never"]
 
@@ -178,19 +175,7 @@ class AsyncClient:
         """Answers that together have an opinion on each text, in order. The first failure ends all calls."""
         most = self._provider.max_tokens
         parts = split(question.texts, question.query, max_documents=self._max_documents, max_tokens=most)
-        tasks: list[asyncio.Task[Answer]] = []
-        try:
-            async with asyncio.TaskGroup() as group:
-                for texts, num_tokens in parts:
-                    tasks.append(group.create_task(self._ask_part(replace(question, texts=texts), num_tokens)))
-        except* ProviderError as failures:
-            first: BaseException = failures
-            while isinstance(first, BaseExceptionGroup):
-                first = first.exceptions[0]
-            error = first
-        else:
-            return [task.result() for task in tasks]
-        raise error
+        return await all_of(self._ask_part(replace(question, texts=texts), num_tokens) for texts, num_tokens in parts)
 
     async def _ask_part(self, question: Question, num_tokens: int) -> Answer:
         reply = await self._transport.post(self._route.body.of(question), num_tokens)
@@ -244,7 +229,7 @@ class AsyncClient:
         )
 
 
-class Client:
+class Client(BlockingClient[AsyncClient]):
     """`AsyncClient` for code without an event loop; the options are the same.
 
     >>> with Client("finerank", base_url="http://localhost:7860") as client:  # doctest: +SKIP
@@ -253,40 +238,9 @@ class Client:
     Runs on a thread of its own and may be used from several. End it with `close` or `with`.
     """
 
-    def __init__(
-        self,
-        provider: str = "finerank",
-        *,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        model: str | None = None,
-        template: Template = "auto",
-        retry: Retry | None = None,
-        timeout_s: float = 60.0,
-        requests_per_minute: float | None = None,
-        tokens_per_minute: float | None = None,
-        max_concurrency: int = 4,
-        max_documents_per_call: int | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._client = AsyncClient(
-            provider,
-            base_url=base_url,
-            api_key=api_key,
-            model=model,
-            template=template,
-            retry=retry,
-            timeout_s=timeout_s,
-            requests_per_minute=requests_per_minute,
-            tokens_per_minute=tokens_per_minute,
-            max_concurrency=max_concurrency,
-            max_documents_per_call=max_documents_per_call,
-            transport=transport,
-        )
-        stack = ExitStack()
-        self._portal = stack.enter_context(start_blocking_portal("asyncio", name="finerank-client"))
-        self._open: set[Future[Ranking]] = set()
-        self._finalizer = weakref.finalize(self, _shut, self._portal, self._client, self._open, stack)
+    @same_options(AsyncClient)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(AsyncClient(*args, **options))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._client.description})"
@@ -306,14 +260,9 @@ class Client:
         return_documents: bool = True,
     ) -> Ranking:
         """See `AsyncClient.rerank`. An interrupted call ends its requests."""
-        future = self.submit(query, documents, instruction=instruction, top_n=top_n, return_documents=return_documents)
-        try:
-            return future.result()
-        except CancelledError:
-            raise ProviderError("the client was closed before this call was answered") from None
-        except BaseException:
-            future.cancel()
-            raise
+        return self._wait(
+            self.submit(query, documents, instruction=instruction, top_n=top_n, return_documents=return_documents)
+        )
 
     def submit(
         self,
@@ -333,33 +282,7 @@ class Client:
             top_n=top_n,
             return_documents=return_documents,
         )
-        try:
-            future: Future[Ranking] = self._portal.start_task_soon(work)
-        except RuntimeError:
-            raise ProviderError("this client is closed; make a new one") from None
-        self._open.add(future)
-        future.add_done_callback(self._open.discard)
-        return future
-
-    def close(self) -> None:
-        """Ends the connections and the thread; calls still waiting get a ProviderError."""
-        self._finalizer()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def _shut(portal: BlockingPortal, client: AsyncClient, calls: "set[Future[Ranking]]", stack: ExitStack) -> None:
-    for call in list(calls):
-        call.cancel()
-    with suppress(RuntimeError):  # the thread is gone already
-        portal.call(client.close)
-    stack.close()
+        return self._start(work)
 
 
 def _provider_and_model(provider: str, model: str | None) -> tuple[Provider, str | None]:

@@ -3,26 +3,24 @@
 texts -> calls of a size the provider takes -> transport -> vectors, checked -> one array
 """
 
-import asyncio
 import os
-import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
 from dataclasses import replace
-from types import TracebackType
-from typing import Final, Self
+from functools import partial
+from typing import Any, Final
 
 import httpx
 import numpy as np
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ..errors import InputError, ProviderError
+from ..scores import FloatArray
 from .answers import UnusableAnswerError
+from .blocking import BlockingClient, same_options
 from .keys import find_key
 from .limits import RateLimits, estimate_tokens
 from .providers import EMBEDDING_PROVIDERS, Provider, split_name
-from .transport import Retry, Transport
-from .vectors import FloatArray, Vectors, read_vectors
+from .transport import Retry, Transport, all_of
+from .vectors import Vectors, read_vectors
 
 _BASE_URL: Final = "OPENAI_BASE_URL"
 """The variable that OpenAI's own clients read."""
@@ -59,6 +57,7 @@ class AsyncEmbeddingClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         provider, self.model = _provider_and_model(name)
+        self.base_url = base_url or None
         base_url = base_url or os.environ.get(_BASE_URL, "").strip() or None
         if base_url is not None:
             provider = replace(provider, is_hosted=False)  # a server of one's own may ask for no key
@@ -81,19 +80,7 @@ class AsyncEmbeddingClient:
 
         Raises ProviderError and its kinds for what is not about a text; the first failure ends all calls.
         """
-        parts = list(self._split(texts))
-        tasks: list[asyncio.Task[Vectors]] = []
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._ask(part)) for part in parts]
-        except* ProviderError as failures:
-            first: BaseException = failures
-            while isinstance(first, BaseExceptionGroup):
-                first = first.exceptions[0]
-            error = first
-        else:
-            return _joined([task.result() for task in tasks], self._unusable)
-        raise error
+        return _joined(await all_of(self._ask(part) for part in self._split(texts)), self._unusable)
 
     async def close(self) -> None:
         """Ends the connections."""
@@ -133,41 +120,15 @@ class AsyncEmbeddingClient:
             yield texts[start:]
 
 
-class EmbeddingClient:
+class EmbeddingClient(BlockingClient[AsyncEmbeddingClient]):
     """`AsyncEmbeddingClient` for code without an event loop; the options are the same.
 
     Runs on a thread of its own and may be used from several. End it with `close` or `with`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        retry: Retry | None = None,
-        timeout_s: float = 60.0,
-        requests_per_minute: float | None = None,
-        tokens_per_minute: float | None = None,
-        max_concurrency: int = 4,
-        max_texts_per_call: int | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._client = AsyncEmbeddingClient(
-            name,
-            base_url=base_url,
-            api_key=api_key,
-            retry=retry,
-            timeout_s=timeout_s,
-            requests_per_minute=requests_per_minute,
-            tokens_per_minute=tokens_per_minute,
-            max_concurrency=max_concurrency,
-            max_texts_per_call=max_texts_per_call,
-            transport=transport,
-        )
-        stack = ExitStack()
-        self._portal = stack.enter_context(start_blocking_portal("asyncio", name="finerank-client"))
-        self._finalizer = weakref.finalize(self, _shut, self._portal, self._client, stack)
+    @same_options(AsyncEmbeddingClient)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(AsyncEmbeddingClient(*args, **options))
 
     @property
     def model(self) -> str:
@@ -177,32 +138,14 @@ class EmbeddingClient:
     def provider(self) -> Provider:
         return self._client.provider
 
+    @property
+    def base_url(self) -> str | None:
+        """As it was given; None if it was not."""
+        return self._client.base_url
+
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """See `AsyncEmbeddingClient.embed`."""
-        try:
-            return self._portal.call(self._client.embed, texts)
-        except RuntimeError as error:
-            if isinstance(error, ProviderError):
-                raise
-            raise ProviderError("this client is closed; make a new one") from None
-
-    def close(self) -> None:
-        """Ends the connections and the thread."""
-        self._finalizer()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def _shut(portal: BlockingPortal, client: AsyncEmbeddingClient, stack: ExitStack) -> None:
-    with suppress(RuntimeError):  # the thread is gone already
-        portal.call(client.close)
-    stack.close()
+        """See `AsyncEmbeddingClient.embed`. An interrupted call ends its requests."""
+        return self._wait(self._start(partial(self._client.embed, texts)))
 
 
 def _provider_and_model(name: str) -> tuple[Provider, str]:

@@ -16,9 +16,9 @@ _REMEDIES: Final = {
     400: "the request cannot be used as it is",
     402: "the account has no balance left",
     404: "check base_url and the model's name",
-    405: "check base_url: this is not the address of a rerank API",
-    413: "lower max_documents_per_call, or shorten the documents",
-    422: "the request cannot be used as it is; if it is too large, lower max_documents_per_call",
+    405: "check base_url: it is the address of no {api} API",
+    413: "lower max_{texts}_per_call, or shorten the {texts}",
+    422: "the request cannot be used as it is; if it is too large, lower max_{texts}_per_call",
 }
 
 
@@ -39,7 +39,8 @@ def refusal(provider: Provider, status: int, sentence: str) -> ProviderError:
         return ProviderError(f"{said}; redirects are not followed: give the address it leads to as base_url", status)
     if status >= 500:
         return ProviderError(f"{said}; the trouble is on its side, try again later", status)
-    return ProviderError(f"{said}; {_REMEDIES.get(status, 'the request was refused')}", status)
+    remedy = _REMEDIES.get(status, "the request was refused").format(api=provider.api, texts=provider.texts)
+    return ProviderError(f"{said}; {remedy}", status)
 
 
 def sentence_of(content: bytes, content_type: str, without_key: Callable[[str], str]) -> str:

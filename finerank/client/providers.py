@@ -67,11 +67,13 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A rerank API.
+    """An API for reranking, or one for embedding.
 
     routes: the first is the default, another is used where the base URL says so.
     example: a model's name.   key_variables: where a key is looked for, in order.
-    max_documents: most documents in a call.   max_tokens: most tokens in a call, the query counted with each document.
+    api, texts: what it is for, and what it takes many of, in words.
+    max_documents: most documents, or texts, in a call.   max_tokens: most tokens in a call, the query counted with each
+    document.
     is_hosted: a service with accounts: it must be told a key and a model, and may refuse blank documents.
     needs_template: it joins query and document as they are, so that Qwen3's prompt is ours to write.
     instruction_models: what is in the names of the models that take an instruction, where not all do.
@@ -87,6 +89,8 @@ class Provider:
     is_hosted: bool = True
     needs_template: bool = False
     instruction_models: str = ""
+    api: str = "rerank"
+    texts: str = "documents"
 
     def endpoint(self, base_url: str | None) -> tuple[str, Route]:
         """The URL to post to, and the route it is.
@@ -120,6 +124,12 @@ def split_name(name: str, providers: "Mapping[str, Provider] | None" = None) -> 
     provider, colon, model = name.partition(":")
     known = PROVIDERS if providers is None else providers
     return (provider, model or None) if colon and provider in known else None
+
+
+def without_provider(name: str) -> str:
+    """Of an embedding model: "text-embedding-3-small" of "openai:text-embedding-3-small"; any other name as it is."""
+    found = split_name(name, EMBEDDING_PROVIDERS)
+    return name if found is None or found[1] is None else found[1]
 
 
 def _overlap(base: Sequence[str], path: Sequence[str]) -> int:
@@ -286,6 +296,8 @@ EMBEDDING_PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType(
             key_variables=("OPENAI_API_KEY",),
             max_documents=2048,
             max_tokens=300_000,
+            api="embeddings",
+            texts="texts",
         )
     }
 )

@@ -4,9 +4,9 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
@@ -20,6 +20,8 @@ from .limits import RateLimits
 from .providers import Provider
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _LONGEST_CONNECT_S: Final = 10.0
 _NEVER_RETRIED: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
@@ -213,6 +215,22 @@ class Transport:
         """Without the provider's sentence, which may quote a user's text."""
         status = _failure_of(state).error.status or "no answer"
         _log.info("%s: %s; trying again in %.1f s", self._provider.name, status, state.upcoming_sleep)
+
+
+async def all_of(requests: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What came of requests that are made at the same time, in order. The first failure ends the others."""
+    tasks: list[asyncio.Task[T]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks += [group.create_task(each) for each in requests]
+    except* Exception as failures:
+        first: BaseException = failures
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        error = first
+    else:
+        return [task.result() for task in tasks]
+    raise error
 
 
 def _content_type(response: httpx.Response) -> str:

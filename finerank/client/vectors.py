@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..scores import FloatArray
 from .answers import UnusableAnswerError
 from .failures import said_by
-
-FloatArray = NDArray[np.float32]
 
 
 @dataclass(slots=True)

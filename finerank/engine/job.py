@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from typing import Any, TypeAlias
@@ -152,9 +152,9 @@ def _in_order(pairs: Sequence[EncodedPair]) -> list[int]:
     Pairs with one prefix stay together, so that a batch reads few of them; of each prefix the longest pair comes first:
     a batch that does not fit fails early.
     """
-    if not pairs or pairs[0].shared_key is pairs[-1].shared_key:
-        return sorted(range(len(pairs)), key=lambda index: pairs[index].own_tokens)
-    places: dict[int, int] = {}
+    places: dict[Hashable, int] = {}
+    known: dict[int, int] = {}  # by identity: keys are long tuples, and pairs of a call mostly share the very same one
     for pair in reversed(pairs):
-        places.setdefault(id(pair.shared_key), len(places))
-    return sorted(range(len(pairs)), key=lambda index: (places[id(pairs[index].shared_key)], pairs[index].own_tokens))
+        if id(pair.shared_key) not in known:
+            known[id(pair.shared_key)] = places.setdefault(pair.shared_key, len(places))
+    return sorted(range(len(pairs)), key=lambda index: (known[id(pairs[index].shared_key)], pairs[index].own_tokens))

@@ -1,20 +1,22 @@
-"""BM25 as a first stage: bm25s over the terms of `TermAnalyzer` (segmented and stemmed), all documents scored."""
+"""BM25 as a first stage: bm25s over the terms of `TermAnalyzer` (segmented and stemmed), all documents scored.
+
+Method, k1 and b are the index's, which are bm25s's defaults; Anserini's k1 = 0.9, b = 0.4 differ by 0.001 nDCG@10 on
+NFCorpus.
+"""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, TypeVar
+from functools import cached_property
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from ..retrieval.store import BM25_B, BM25_K1, BM25_METHOD
 from ..retrieval.terms import TermAnalyzer, guess_language
 from ..scores import FloatArray
 from .ordering import best, descending_places
 from .types import Dataset, Run
 
-K1: Final = 1.5
-B: Final = 0.75
-METHOD: Final = "lucene"
-"""bm25s's defaults (0.2 and 0.3); Anserini's k1 = 0.9, b = 0.4 differ by 0.001 nDCG@10 on NFCorpus."""
 _SAMPLE: Final = 64
 _T = TypeVar("_T")
 
@@ -38,7 +40,7 @@ class Bm25Index:
 
         self.ids = list(ids)
         self._places = descending_places(self.ids)
-        self._index = bm25s.BM25(k1=K1, b=B, method=METHOD)
+        self._index = bm25s.BM25(k1=BM25_K1, b=BM25_B, method=BM25_METHOD)
         listed = list(terms)
         self._has_terms = any(listed)
         if self._has_terms:
@@ -63,27 +65,44 @@ class Bm25Index:
         return np.array(self._index.get_scores(known), dtype=np.float32)
 
 
-def bm25_run(
-    dataset: Dataset, analyzer: TermAnalyzer, num_results: int, pick: Callable[[list[str]], list[str]] = list
-) -> tuple[Run, dict[str, float]]:
-    """(run, seconds of each query, its analysis included).   pick: of a query's terms those to look for."""
-    index = Bm25Index(list(dataset.corpus), (analyzer.terms(each.full_text) for each in dataset.corpus.values()))
-    run: Run = {}
-    seconds: dict[str, float] = {}
-    excluded = excluded_of(dataset)
-    for query_id, text in dataset.queries.items():
-        started = time.perf_counter()
-        run[query_id] = index.search(pick(analyzer.query_terms(text)), num_results, excluded.get(query_id, ()))
-        seconds[query_id] = time.perf_counter() - started
-    return run, seconds
+class TermSearch:
+    """A dataset's documents by their terms, analysed and indexed when they are first searched.
 
+    language: of the corpus; None = guessed.
+    """
 
-def excluded_of(dataset: Dataset) -> dict[str, set[str]]:
-    """Query id -> documents that must not stand in its ranking."""
-    excluded: dict[str, set[str]] = {}
-    for query_id, document_id in dataset.excluded:
-        excluded.setdefault(query_id, set()).add(document_id)
-    return excluded
+    def __init__(self, dataset: Dataset, language: str | None = None) -> None:
+        self._dataset = dataset
+        self._analyzer = TermAnalyzer(language or corpus_language(dataset))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How it is done, as JSON values."""
+        import bm25s
+
+        made_by = {"k1": BM25_K1, "b": BM25_B, "method": BM25_METHOD, "bm25s": bm25s.__version__}
+        return {**made_by, "terms": self._analyzer.to_dict()}
+
+    def sample(self) -> list[list[str]]:
+        """See `terms_sample`."""
+        return terms_sample(self._dataset, self._analyzer)
+
+    def run(self, num_results: int, pick: Callable[[list[str]], list[str]] = list) -> tuple[Run, dict[str, float]]:
+        """(run, seconds of each query, its analysis included).   pick: of a query's terms those to look for."""
+        index, excluded = self._index, self._dataset.excluded_by_query
+        run: Run = {}
+        seconds: dict[str, float] = {}
+        for query_id, text in self._dataset.queries.items():
+            started = time.perf_counter()
+            terms = pick(self._analyzer.query_terms(text))
+            run[query_id] = index.search(terms, num_results, excluded.get(query_id, ()))
+            seconds[query_id] = time.perf_counter() - started
+        return run, seconds
+
+    @cached_property
+    def _index(self) -> Bm25Index:
+        corpus = self._dataset.corpus
+        return Bm25Index(list(corpus), (self._analyzer.terms(each.full_text) for each in corpus.values()))
 
 
 def _sample(items: Sequence[_T]) -> Sequence[_T]:

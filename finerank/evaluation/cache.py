@@ -2,7 +2,7 @@
 
 Every key is a hash over all that the entry depends on, so nothing must ever be invalidated; and every entry is written
 as soon as it is known, so that a run that is killed goes on where it was. Unlike the server's result cache it also
-keeps providers' scores, since a report is about one moment, and nothing is ever evicted.
+keeps providers' scores, with the day of the first of them, and nothing is ever evicted.
 """
 
 import hashlib
@@ -10,8 +10,10 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -32,7 +34,12 @@ _TABLES: Final = """
     CREATE TABLE IF NOT EXISTS calls (key BLOB PRIMARY KEY, seconds REAL NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL);
     CREATE TABLE IF NOT EXISTS runs (key BLOB PRIMARY KEY, run BLOB NOT NULL);
+    CREATE TABLE IF NOT EXISTS days (key BLOB PRIMARY KEY, day TEXT NOT NULL) WITHOUT ROWID;
 """
+_ADVICE: Final = {
+    "SQLITE_FULL": "free some space there, or name another folder",
+    "SQLITE_BUSY": f"another run has held it for {_BUSY_S:.0f} s; let that one end, or name another folder",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +65,13 @@ class EvaluationCache:
     """Safe for several processes at once; to be used from one thread.
 
     folder: where its file is, made if needed; None = in memory, for this object only.
-    Raises SettingsError if the folder cannot be used.
+    Everything raises SettingsError if the file cannot be used, also later: a full disk, a damaged page, a lock of
+    another process. What was written until then stays.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
-        try:
+        with self._advised():
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(":memory:" if folder is None else folder / FILE, timeout=_BUSY_S)
@@ -71,10 +79,6 @@ class EvaluationCache:
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=NORMAL")
             self._base.executescript(_TABLES)
-        except (OSError, sqlite3.Error) as error:
-            raise SettingsError(
-                f"--cache {folder}: {error}; name a folder to write in, or delete {FILE} there if it is damaged"
-            ) from None
 
     def scores(self, keys: Sequence[bytes]) -> dict[bytes, KnownScore]:
         """What is known of them."""
@@ -84,7 +88,7 @@ class EvaluationCache:
     def add_scores(self, scores: Mapping[bytes, KnownScore], call: tuple[bytes, float] | None = None) -> None:
         """call: (key, seconds) of a call that computed all of its pairs, written with them or not at all."""
         rows = [(key, score.log_odds, score.tokens, score.is_truncated) for key, score in scores.items()]
-        with self._base:
+        with self._advised(), self._base:
             self._base.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)", rows)
             if call is not None:
                 self._base.execute("INSERT OR REPLACE INTO calls VALUES (?, ?)", call)
@@ -103,20 +107,32 @@ class EvaluationCache:
     def add_vectors(self, keys: Sequence[bytes], vectors: FloatArray) -> None:
         """vectors: (N, D) fp32."""
         rows = [(key, row.tobytes()) for key, row in zip(keys, vectors, strict=True)]
-        with self._base:
+        with self._advised(), self._base:
             self._base.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
 
     def run(self, key: bytes) -> tuple[Run, dict[str, float]] | None:
         """(run, seconds of each query when it was made)."""
         for (packed,) in self._select("SELECT run FROM runs WHERE key IN", [key]):
-            run, seconds = json.loads(zlib.decompress(packed))
+            with self._advised():
+                run, seconds = json.loads(zlib.decompress(packed))
             return run, seconds
         return None
 
     def add_run(self, key: bytes, run: Run, seconds: Mapping[str, float]) -> None:
         packed = zlib.compress(json.dumps([run, seconds]).encode(), level=1)
-        with self._base:
+        with self._advised(), self._base:
             self._base.execute("INSERT OR REPLACE INTO runs VALUES (?, ?)", (key, packed))
+
+    def first_day(self, key: bytes) -> str | None:
+        """When `mark_day` was first called for it, as 2026-11-21."""
+        for (day,) in self._select("SELECT day FROM days WHERE key IN", [key]):
+            return str(day)
+        return None
+
+    def mark_day(self, key: bytes) -> None:
+        """Keeps today's date, unless an earlier one is kept."""
+        with self._advised(), self._base:
+            self._base.execute("INSERT OR IGNORE INTO days VALUES (?, ?)", (key, datetime.now(UTC).date().isoformat()))
 
     def close(self) -> None:
         self._base.close()
@@ -133,5 +149,16 @@ class EvaluationCache:
         rows = []
         for start in range(0, len(keys), _KEYS_A_QUERY):
             some = keys[start : start + _KEYS_A_QUERY]
-            rows += self._base.execute(f"{statement} ({','.join('?' * len(some))})", some).fetchall()
+            with self._advised():
+                rows += self._base.execute(f"{statement} ({','.join('?' * len(some))})", some).fetchall()
         return rows
+
+    @contextmanager
+    def _advised(self) -> Iterator[None]:
+        """Trouble with the file becomes a SettingsError that says what to do about it."""
+        try:
+            yield
+        except (OSError, sqlite3.Error, zlib.error, json.JSONDecodeError) as error:
+            code = getattr(error, "sqlite_errorname", None) or ""
+            otherwise = f"name a folder to write in, or delete {FILE}* there if it is damaged"
+            raise SettingsError(f"--cache {self.folder}: {error}; {_ADVICE.get(code, otherwise)}") from None

@@ -1,7 +1,6 @@
 """`finerank calibrate` as a function: labelled pairs and a reranker in, a calibration and its proof out."""
 
-import math
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
@@ -12,13 +11,13 @@ from scipy.special import expit
 from .. import __version__
 from ..errors import InputError
 from ..reranker import Reranker
+from .cache import EvaluationCache
 from .calibration import Calibration, Curve, Line, Threshold
 from .calibration_curve import (
     Bin,
     Bools,
     Fit,
     Floats,
-    Ints,
     brier_score,
     expected_calibration_error,
     fit_line,
@@ -26,11 +25,11 @@ from .calibration_curve import (
     out_of_fold,
     reliability,
 )
+from .calibration_judging import Judged, OnProgress, judge
 from .calibration_pairs import LabelledPairs
-from .calibration_threshold import HeldOut, best_precision, fewest_pairs, find_threshold, held_out
+from .calibration_threshold import HeldOut, best_precision, fewest_relevant, find_threshold, held_out
 
 Method: TypeAlias = Literal["auto", "platt", "isotonic"]
-OnProgress: TypeAlias = Callable[[int, int], None]
 
 FEWEST_OF_A_CLASS: Final = 10
 """Relevant pairs, and others; with fewer two parameters follow single pairs."""
@@ -41,20 +40,7 @@ ENOUGH_FOR_ISOTONIC: Final = 1000
 
 Source: Niculescu-Mizil and Caruana, Predicting Good Probabilities with Supervised Learning, 2005, section 5.
 """
-_PAIRS_AT_ONCE: Final = 512
-"""So that progress shows; a call's pairs are packed together."""
 _FITS: Final[dict[str, Fit]] = {"platt": fit_line, "isotonic": fit_points}
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """Pairs with the model's opinion: log_odds, labels, queries (N,).   num_failed: had none.   error: the first."""
-
-    log_odds: Floats
-    labels: Bools
-    queries: Ints
-    num_failed: int = 0
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +75,19 @@ def calibrate(
     precision: float | None = None,
     confidence: float = 0.95,
     method: Method = "auto",
+    cache: EvaluationCache | None = None,
     on_progress: OnProgress | None = None,
 ) -> Study:
     """Scores the pairs and learns from them.
 
     instruction: as in `Reranker.rank`.
     precision: the threshold's, in (0, 1); None = no threshold.   confidence: of the promise that it has it.
+    cache: of scores, also those that evaluations computed; None = nothing is kept.
     Raises InputError if the pairs are too few or too uniform, or if the precision cannot be promised.
     """
     check_pairs(pairs, precision, confidence)
-    judged = judge(reranker, pairs, instruction, on_progress)
+    with nullcontext(cache) if cache is not None else EvaluationCache(None) as opened:
+        judged = judge(reranker, pairs, instruction, opened, on_progress)
     info = reranker.info
     return study(
         judged,
@@ -117,28 +106,10 @@ def check_pairs(pairs: LabelledPairs, precision: float | None = None, confidence
     for name, value in (("precision", precision), ("confidence", confidence)):
         if value is not None and not 0.0 < value < 1.0:
             raise InputError(f"{name} is {value}; give a share above 0 and below 1, such as 0.9")
-    check_classes(np.array(pairs.labels, dtype=np.bool_), len(set(pairs.queries)))
-
-
-def judge(
-    reranker: Reranker, pairs: LabelledPairs, instruction: str | None, on_progress: OnProgress | None = None
-) -> Judged:
-    """The pairs that the model has an opinion of."""
-    log_odds = np.full(len(pairs), math.nan)
-    error = None
-    for start in range(0, len(pairs), _PAIRS_AT_ONCE):
-        stop = min(len(pairs), start + _PAIRS_AT_ONCE)
-        together = list(zip(pairs.queries[start:stop], pairs.documents[start:stop], strict=True))
-        for each in reranker.assess(together, instruction=instruction):
-            log_odds[start + each.index] = each.log_odds
-            error = error or each.error
-        if on_progress is not None:
-            on_progress(stop, len(pairs))
-    known = np.isfinite(log_odds)
-    numbers: dict[str, int] = {}
-    queries = np.array([numbers.setdefault(query, len(numbers)) for query in pairs.queries], dtype=np.intp)
     labels = np.array(pairs.labels, dtype=np.bool_)
-    return Judged(log_odds[known], labels[known], queries[known], int((~known).sum()), error)
+    check_classes(labels, len(set(pairs.queries)))
+    if precision is not None:
+        _check_promise(labels, precision, confidence)
 
 
 def study(
@@ -193,6 +164,17 @@ def check_classes(labels: Bools, num_queries: int) -> None:
         )
 
 
+def _check_promise(labels: Bools, precision: float, confidence: float) -> None:
+    """Raises InputError if even a perfect order of the pairs could not promise the precision."""
+    num_relevant, fewest = int(labels.sum()), fewest_relevant(labels.size, precision, confidence)
+    if num_relevant < fewest:
+        raise InputError(
+            f"a precision of {precision:g} cannot be promised with {confidence:.0%} confidence from {num_relevant:,} "
+            f"relevant pairs of {labels.size:,}: it takes at least {fewest:,}, even if all of them score above the "
+            "others; label more, or leave --precision out"
+        )
+
+
 def _choose(judged: Judged, method: Method) -> str:
     """The free curve only where there is enough to learn it from, and it is better on unseen queries."""
     if method != "auto":
@@ -206,6 +188,7 @@ def _choose(judged: Judged, method: Method) -> str:
 
 
 def _threshold(judged: Judged, curve: Curve, precision: float, confidence: float) -> Threshold:
+    _check_promise(judged.labels, precision, confidence)
     arrays = (judged.log_odds, judged.labels, judged.queries)
     found = find_threshold(*arrays, precision, confidence)
     if found is None:
@@ -223,13 +206,7 @@ def _threshold(judged: Judged, curve: Curve, precision: float, confidence: float
 
 
 def _refusal(judged: Judged, curve: Curve, precision: float, confidence: float) -> str:
-    fewest, num_relevant = fewest_pairs(precision, confidence), int(judged.labels.sum())
     sure = f"with {confidence:.0%} confidence"
-    if num_relevant < fewest:
-        return (
-            f"a precision of {precision:g} cannot be promised {sure} from {num_relevant:,} relevant pairs: it takes at "
-            f"least {fewest:,}, even if all of them score above the others; label more, or leave --precision out"
-        )
     best = best_precision(judged.log_odds, judged.labels, judged.queries, confidence)
     reachable = "no precision can"
     if best is not None:
@@ -261,7 +238,7 @@ def _facts(judged: Judged, before: Quality, after: Quality, unseen: HeldOut | No
 
 
 def _warnings(pairs: LabelledPairs, judged: Judged) -> list[str]:
-    found = []
+    found = [*pairs.warnings, *judged.warnings]
     if pairs.num_repeated:
         found.append(f"{pairs.num_repeated:,} repeated pairs were counted once")
     if pairs.num_contradicted:

@@ -78,6 +78,12 @@ def fewest_pairs(precision: float, confidence: float) -> int:
     return math.ceil(math.log(1.0 - confidence) / math.log(precision))
 
 
+def fewest_relevant(num_pairs: int, precision: float, confidence: float) -> int:
+    """Relevant pairs of so many that it takes to promise the precision, even if all of them score above the others."""
+    starts, _ = _starts(num_pairs, precision, 1.0 - confidence)
+    return starts[0] if starts else fewest_pairs(precision, confidence)
+
+
 def best_precision(log_odds: Floats, labels: Bools, queries: Ints, confidence: float) -> tuple[float, Found] | None:
     """The largest that can be promised, in hundredths, and where."""
     for precision in _HUNDREDTHS:

@@ -9,16 +9,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from ..errors import InputError
 from .beir import choose_split, read_corpus, read_queries
 from .files import named
-from .labelled import read_labelled
+from .labelled import FORMATS, read_labelled
 from .trec import read_excluded, read_qrels
 from .types import CorpusDocument, Dataset, Qrels
 
-_LABELLED_SUFFIXES: Final = (".csv", ".jsonl", ".ndjson")
 _Pairs = frozenset[tuple[str, str]]
 
 
@@ -37,7 +35,7 @@ def load_dataset(
     a BEIR folder (corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv, perhaps exclude.tsv);
     a folder of such folders that share their ids, with `queries_from` and `corpus_from` naming two of them: the
     judgements are the corpus's, of the queries that both have;
-    a CSV or JSONL with query, document and label;
+    a CSV, JSONL or JSON list with query, document and label;
     a file of TREC's qrels, with `queries` and `corpus` (JSONL as BEIR's) if there are texts.
 
     split: None = dev, else test, else the only one.
@@ -53,7 +51,7 @@ def load_dataset(
         dataset = _from_folder(path, split, queries_from, corpus_from)
     elif split is not None or queries_from is not None or corpus_from is not None:
         raise InputError(f"{data} is a file; --split, --queries-from and --corpus-from belong to a folder")
-    elif path.suffix.lower() in _LABELLED_SUFFIXES:
+    elif path.suffix.lower() in FORMATS:
         dataset = _from_labelled(path)
     else:
         dataset = _from_qrels(path, queries, corpus)

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..embedder import Embedder
 from ..scores import FloatArray
-from .bm25 import excluded_of
 from .cache import EvaluationCache, key_of
 from .ordering import best, descending_places
 from .types import Dataset, Run
@@ -58,7 +57,7 @@ def dense_run(
     """(run by cosine, seconds of each query with its embedding; empty where queries were searched in blocks)."""
     ids = list(dataset.corpus)
     vectors = document_vectors([each.full_text for each in dataset.corpus.values()], embedder, cache, on_progress)
-    places, excluded = descending_places(ids), excluded_of(dataset)
+    places, excluded = descending_places(ids), dataset.excluded_by_query
     asked = [query_id for query_id, text in dataset.queries.items() if text.strip()]
     run: Run = {query_id: {} for query_id in dataset.queries}
     seconds: dict[str, float] = {}

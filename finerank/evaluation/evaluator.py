@@ -13,7 +13,7 @@ from .. import __version__
 from ..errors import InputError
 from .cache import EvaluationCache
 from .datasets import fingerprint_of
-from .first_stage import Retrieved, Retriever
+from .first_stage import Retrieved, Retriever, stage_name
 from .metrics import DEFAULT_METRICS, largest_cutoff, means, parse_metrics, per_query
 from .ordering import ranked
 from .reranking import oracle_run, reranked_run, score_candidates
@@ -129,7 +129,8 @@ def compare(
     """
     started = time.perf_counter()
     names = parse_metrics(metrics)
-    _check(dataset, contenders, depth, num_results)
+    _check(dataset, contenders, depth, num_results, seed)
+    _check_names(contenders, stage_name(first_stage))
     if not dataset.fingerprint:
         dataset = replace(dataset, fingerprint=fingerprint_of(dataset))
     num_results = num_results or max(depth, largest_cutoff(names), 100)
@@ -157,18 +158,27 @@ def compare(
     )
 
 
-def _check(dataset: Dataset, contenders: Sequence[Contender], depth: int, num_results: int | None) -> None:
+def _check(dataset: Dataset, contenders: Sequence[Contender], depth: int, num_results: int | None, seed: int) -> None:
     if depth < 1:
         raise InputError(f"depth is {depth}; rerank at least 1 document of each query")
     if num_results is not None and num_results < depth:
         raise InputError(f"the first stage gives {num_results} documents and {depth} shall be reranked; give it more")
-    taken = {"oracle", "first stage"}
-    for contender in contenders:
-        if contender.name in taken:
-            raise InputError(f"two stages are called {contender.name!r}; give each contender a name of its own")
-        taken.add(contender.name)
+    if seed < 0:
+        raise InputError(f"the seed is {seed}; give 0 or more")
     if contenders and not dataset.corpus:
         raise InputError(f"{dataset.name} has no texts for a reranker to read; give --queries and --corpus")
+
+
+def _check_names(contenders: Sequence[Contender], first_stage: str) -> None:
+    """Figures, tests and reports know a stage by its name."""
+    taken = {first_stage, "oracle"}
+    for contender in contenders:
+        if contender.name in taken:
+            raise InputError(
+                f"two stages are called {contender.name!r}; give each contender a name of its own (the first stage is "
+                f"called {first_stage!r}, the best possible order 'oracle')"
+            )
+        taken.add(contender.name)
 
 
 def _retrieve(

@@ -63,6 +63,18 @@ def json_rows(file: Path, warnings: list[str]) -> Iterator[tuple[str, dict[str, 
         yield place, value
 
 
+def json_list(file: Path, warnings: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(place for messages, object) of each of a JSON list. Raises InputError for anything else."""
+    found = json_value("".join(raw_lines(file, warnings)), str(file))
+    if not isinstance(found, list):
+        raise InputError(f"{file} holds {type(found).__name__}, not a list of objects")
+    for number, value in enumerate(found, start=1):
+        place = f"{file}, object {number}"
+        if not isinstance(value, dict):
+            raise InputError(f"{place} is a JSON {type(value).__name__}; it must be an object")
+        yield place, value
+
+
 def csv_rows(file: Path, warnings: list[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """(place for messages, row) of a CSV with a header."""
     csv.field_size_limit(min(_LONGEST_CSV_FIELD, sys.maxsize))

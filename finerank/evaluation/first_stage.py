@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .. import __version__
 from ..errors import InputError
-from .bm25 import K1, METHOD, B, bm25_run, corpus_language, excluded_of, terms_sample
+from ..retrieval.fusion import RRF_K, codes_of
+from .bm25 import TermSearch
 from .cache import EvaluationCache, key_of
 from .files import named
-from .fusion import RRF_K, fuse
+from .fusion import fuse
 from .ordering import ranked
 from .trec import read_run
 from .types import Cost, Dataset, Run
@@ -22,6 +23,11 @@ NAMES: Final = ("bm25", "dense", "hybrid")
 RUN_PREFIX: Final = "run:"
 
 OnProgress = Callable[[int, int], None]
+
+
+def stage_name(first_stage: str) -> str:
+    """What its stage is called: a run by the name of its file."""
+    return Path(first_stage[len(RUN_PREFIX) :]).name if first_stage.startswith(RUN_PREFIX) else first_stage
 
 
 @dataclass(slots=True)
@@ -49,6 +55,7 @@ class Retriever:
     load_embedder: "Callable[[], Embedder]"
     language: str | None = None
     on_progress: OnProgress | None = None
+    _terms: TermSearch | None = field(default=None, init=False)
 
     def retrieve(self, name: str) -> Retrieved:
         """`bm25`, `dense`, `hybrid` or `run:FILE`. Raises InputError for any other, or without texts to search in."""
@@ -68,15 +75,9 @@ class Retriever:
 
     def _words(self, name: str, pick: Callable[[list[str]], list[str]]) -> Retrieved:
         """By those of the query's terms that `pick` gives."""
-        import bm25s
-
-        from ..retrieval.terms import TermAnalyzer
-
-        analyzer = TermAnalyzer(self.language or corpus_language(self.dataset))
-        made_by = {"k1": K1, "b": B, "method": METHOD, "bm25s": bm25s.__version__}
-        settings = {**made_by, "terms": analyzer.to_dict()}
-        terms = key_of(terms_sample(self.dataset, analyzer)).hex()
-        return self._known(name, settings, [terms], lambda: bm25_run(self.dataset, analyzer, self.num_results, pick))
+        search = self._terms = self._terms or TermSearch(self.dataset, self.language)
+        terms = key_of(search.sample()).hex()
+        return self._known(name, search.settings, [terms], lambda: search.run(self.num_results, pick))
 
     def _dense(self) -> Retrieved:
         from .dense import dense_run
@@ -93,8 +94,6 @@ class Retriever:
 
     def _hybrid(self) -> Retrieved:
         """As `Searcher` does it: the query's codes alone are a third recall."""
-        from ..retrieval.fusion import codes_of
-
         bm25, dense, codes = self._bm25(), self._dense(), self._words("codes", codes_of)
         run = fuse([bm25.run, dense.run, codes.run], self.num_results)
         settings = bm25.settings | dense.settings | {"rrf_k": RRF_K, "codes": True}
@@ -135,9 +134,9 @@ class Retriever:
                     f"{file}: {len(unknown):,} documents have no text in the corpus and keep their place behind the "
                     f"reranked ones: {named(unknown)}"
                 )
-        excluded = excluded_of(self.dataset)
+        excluded = self.dataset.excluded_by_query
         run = {query_id: _ordered(scores, excluded.get(query_id, set())) for query_id, scores in judged.items()}
-        return Retrieved(file.name, run, settings={"run": str(file)}, warnings=warnings)
+        return Retrieved(stage_name(f"{RUN_PREFIX}{file}"), run, settings={"run": str(file)}, warnings=warnings)
 
 
 def _ordered(scores: dict[str, float], unwanted: set[str]) -> dict[str, float]:

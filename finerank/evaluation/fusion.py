@@ -1,13 +1,13 @@
-"""Reciprocal rank fusion of two runs."""
+"""Reciprocal rank fusion of several runs, as the searcher does it.
+
+But for ties: the searcher breaks them by the dense rank, here they are trec_eval's, as of every run that it measures.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
+from ..retrieval.fusion import RRF_K
 from .ordering import ranked
 from .types import Run
-
-RRF_K: Final = 60
-"""Cormack, Clarke, Buettcher: Reciprocal Rank Fusion, SIGIR 2009."""
 
 
 def fuse(runs: Sequence[Run], num_results: int) -> Run:

@@ -131,7 +131,7 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     listed = [
         ("dataset", dataset.name),
         ("split", dataset.split or "none"),
-        ("queries", f"{len(dataset.queries):,}"),
+        ("queries", f"{len(dataset.qrels):,}"),
         ("documents", f"{len(dataset.corpus):,}" if dataset.corpus else "not at hand, only a run and judgements"),
         ("depth", f"{evaluation.depth:,}"),
         ("candidates", f"{figure(evaluation.num_candidates, 1)} a query on average"),

@@ -3,15 +3,13 @@
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from .types import Evaluation, PairedTest, Stage
 
 Verdict = Literal["help", "unclear", "hurt", "none"]
 
-SIGNIFICANT: Final = 0.05
-"""A difference that chance gives less often than this is called one."""
 _NOTHING: Final = "\N{EN DASH}"
 _MINUS: Final = "\N{MINUS SIGN}"
 _SMALLEST_P: Final = 0.001
@@ -64,10 +62,8 @@ def paired_test(evaluation: Evaluation, a: str, b: str) -> PairedTest | None:
             return test
     for test in evaluation.tests:
         if test.metric == evaluation.metrics[0] and (test.a, test.b) == (b, a):
-            return PairedTest(
-                test.metric, a, b, -test.difference, -test.high, -test.low, test.p_value,
-                test.losses, test.wins, test.ties,
-            )  # fmt: skip
+            turned = replace(test, a=a, b=b, difference=-test.difference, low=-test.high, high=-test.low)
+            return replace(turned, wins=test.losses, losses=test.wins)
     return None
 
 
@@ -152,7 +148,7 @@ def _answer(evaluation: Evaluation, first: Stage, stage: Stage) -> Answer:
 def _verdict(difference: float, test: PairedTest | None) -> Verdict:
     if difference == 0.0:
         return "none"
-    if test is None or not test.p_value < SIGNIFICANT:
+    if test is None or not test.is_significant:
         return "unclear"
     return "help" if difference > 0.0 else "hurt"
 
@@ -161,7 +157,8 @@ def _evidence(difference: float, test: PairedTest | None) -> str:
     if test is None:
         return f"{signed(difference)}, not tested"
     interval = f"95 % interval {signed(test.low)} to {signed(test.high)}"
-    return f"{signed(difference)}, {interval}, p\N{NO-BREAK SPACE}{p_value(test.p_value)}"
+    corrected = "" if test.p_holm is None else " after Holm's correction"
+    return f"{signed(difference)}, {interval}, p\N{NO-BREAK SPACE}{p_value(test.p_decisive)}{corrected}"
 
 
 def _balance(differences: Iterable[float], test: PairedTest | None) -> tuple[int, int, int]:

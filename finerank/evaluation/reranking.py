@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..engine.result_cache import cache_keys
-from ..errors import InputError
+from ..errors import FinerankError, InputError
 from .cache import EvaluationCache, KnownScore, key_of
 from .files import named
+from .known_scores import KnownScores
 from .ordering import ranked
 from .types import Cost, Dataset, Run
 
@@ -39,7 +39,8 @@ def score_candidates(
     """Scores of each query's candidates, one query after the other; each is in the cache before the next begins.
 
     A query that cannot be asked (too long, blank) has no scores, a document that cannot be scored is left out; both
-    are named in the warnings. Raises what `Reranker.rank` raises of the model itself.
+    are named in the warnings. Raises what `Reranker.rank` raises of the model itself, and FinerankError if there is no
+    score at all, which would look like a reranker that changes nothing.
     """
     scorer = _Scorer(dataset, reranker, cache, instruction)
     num_pairs, num_done = sum(map(len, candidates.values())), 0
@@ -78,32 +79,31 @@ def _reranked(order: list[str], scores: Mapping[str, float], depth: int) -> dict
 
 class _Scorer:
     def __init__(self, dataset: Dataset, reranker: "Reranker", cache: EvaluationCache, instruction: str | None) -> None:
-        info = reranker.info
-        self._effective = reranker.effective_instruction(instruction)
-        # The fingerprint covers weights, dtype, lengths and prompt; how long documents are read is the reranker's.
-        self._scope = (info.fingerprint, reranker.windows, self._effective)
-        self._dataset, self._reranker, self._cache, self._instruction = dataset, reranker, cache, instruction
+        self._known = KnownScores(reranker, cache, instruction)
+        self._dataset, self._reranker, self._instruction = dataset, reranker, instruction
         self._tokens = 0.0
+        self._num_asked = 0
         self._num_truncated = 0
         self._failed: dict[str, str] = {}
         self._refused: dict[str, str] = {}
         self._notes: dict[str, None] = {}
-        self._is_warm = info.kind == "remote"
+        self._is_warm = reranker.info.kind == "remote"
         self._scored = Scored()
 
     def score(self, query_id: str, document_ids: Sequence[str]) -> None:
         query = self._dataset.queries[query_id]
+        self._num_asked += len(document_ids)
         texts = {each: self._dataset.corpus[each].full_text for each in document_ids}
-        keys = dict(zip(document_ids, cache_keys(self._scope, query, list(texts.values())), strict=True))
+        keys = dict(zip(document_ids, self._known.keys(query, list(texts.values())), strict=True))
         call = key_of("call", *(key.hex() for key in keys.values()))
-        known = self._cache.scores(list(keys.values()))
+        known = self._known.of(list(keys.values()))
         missing = [each for each in document_ids if keys[each] not in known]
         cost = self._scored.cost
         cost.num_cached += len(document_ids) - len(missing)
         if missing:
             known |= self._computed(query_id, missing, texts, keys, call if len(missing) == len(keys) else None)
         else:
-            seconds = self._cache.seconds(call)
+            seconds = self._known.seconds(call)
             if seconds is not None:
                 cost.earlier_seconds[query_id] = seconds
         found = {each: known[keys[each]] for each in document_ids if keys[each] in known}
@@ -113,6 +113,8 @@ class _Scorer:
 
     def finished(self) -> Scored:
         scored, warnings = self._scored, self._scored.warnings
+        if self._num_asked and not any(scored.scores.values()):
+            raise self._without_any_score()
         scored.cost.tokens = round(self._tokens)
         for what, found in (("queries were refused and keep their order", self._refused),
                             ("documents have no score and stand behind the others", self._failed)):  # fmt: skip
@@ -124,8 +126,14 @@ class _Scorer:
                 f"{self._num_truncated:,} of {sum(map(len, scored.scores.values())):,} documents were longer than the "
                 f"model reads ({self._reranker.info.max_length:,} tokens) and cut"
             )
-        warnings += self._notes
+        warnings += [*self._known.warnings(scored.cost.num_cached), *self._notes]
         return scored
+
+    def _without_any_score(self) -> FinerankError:
+        """The first reason stands for all."""
+        reason = next(iter((self._refused or self._failed).values()), "no reason was given")
+        kind = InputError if self._refused else FinerankError
+        return kind(f"{self._reranker.info.name} scored none of the {self._num_asked:,} candidates: {reason}")
 
     def _computed(
         self, query_id: str, missing: list[str], texts: Mapping[str, str], keys: Mapping[str, bytes], call: bytes | None
@@ -152,7 +160,7 @@ class _Scorer:
             else:
                 self._failed[f"{query_id} {document_id}"] = each.error
         is_measured = call is not None and not usage.result_cache_hits
-        self._cache.add_scores(fresh, (call, seconds) if call is not None and is_measured else None)
+        self._known.add(fresh, (call, seconds) if call is not None and is_measured else None)
         self._scored.cost.num_computed += len(missing)
         if is_measured:
             self._scored.cost.seconds[query_id] = seconds
@@ -162,4 +170,5 @@ class _Scorer:
         """A first call pays for what later ones find ready; a provider would charge for it."""
         if not self._is_warm:
             self._is_warm = True
-            self._reranker.rank("Is it warm?", ["It is warm now."])
+            # With the instruction: a calibrated reranker takes no other.
+            self._reranker.rank("Is it warm?", ["It is warm now."], instruction=self._instruction)

@@ -1,7 +1,7 @@
 """TREC's two formats, and BEIR's table of judgements: qrels and runs as everybody exchanges them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -59,14 +59,24 @@ def read_run(file: Path, warnings: list[str]) -> Run:
 
 
 def write_run(run: Run, file: Path, name: str) -> None:
-    """As trec_eval reads it; `name` without blanks is its last column. Raises InputError if an id has a blank."""
+    """As trec_eval reads it; `name` without blanks is its last column.
+
+    Raises InputError, before anything is written, for ids that `check_ids` refuses.
+    """
+    for query_id, scores in run.items():
+        check_ids([query_id, *scores])
     tag = "_".join(name.split()) or "run"
     with file.open("w", encoding="utf-8", newline="\n") as out:
         for query_id, scores in run.items():
             for rank, document_id in enumerate(ranked(scores), start=1):
-                if len(f"{query_id} {document_id}".split()) != 2:
-                    raise InputError(f"{query_id!r} or {document_id!r} has a blank, which a TREC run cannot hold")
                 out.write(f"{query_id} Q0 {document_id} {rank} {scores[document_id]:.9g} {tag}\n")
+
+
+def check_ids(ids: Iterable[str]) -> None:
+    """Raises InputError for one that a TREC run, whose columns are parted by blanks, cannot hold."""
+    for id_ in ids:
+        if id_.split() != [id_]:
+            raise InputError(f"the id {id_!r} has a blank or is empty, which a TREC run cannot hold; give another id")
 
 
 def read_excluded(file: Path, warnings: list[str]) -> frozenset[tuple[str, str]]:
@@ -88,7 +98,7 @@ def _judgements(file: Path, warnings: list[str]) -> Iterator[_Judgement]:
         columns = line.split("\t") if "\t" in line else line.split()
         if index == 0:
             table = _header(columns, place, warnings)
-            if table is not None and not columns[-1].strip().lstrip("-").isdigit():
+            if table is not None and not _is_grade(columns[-1]):
                 continue
         if table is not None:
             yield _beir(columns, table, place)
@@ -101,7 +111,7 @@ def _header(columns: list[str], place: str, warnings: list[str]) -> list[int] | 
     names = [column.strip() for column in columns]
     if all(name in names for name in _BEIR_COLUMNS):
         return [names.index(name) for name in _BEIR_COLUMNS]
-    is_data = names[-1].lstrip("-").isdigit()
+    is_data = _is_grade(names[-1])
     if len(names) == 4 and is_data:
         return None
     if len(names) == 3 and is_data:
@@ -111,6 +121,15 @@ def _header(columns: list[str], place: str, warnings: list[str]) -> list[int] | 
         f"{place}: the header is {' '.join(names)!r}; it must be {' '.join(_BEIR_COLUMNS)!r} with tabs between, or "
         "the file TREC's: query 0 document grade"
     )
+
+
+def _is_grade(written: str) -> bool:
+    """Meant as one, that is; whether it can be one `grade_of` says."""
+    try:
+        float(written)
+    except ValueError:
+        return written.strip().lower() in ("true", "false")
+    return True
 
 
 def _beir(columns: list[str], table: list[int], place: str) -> _Judgement:

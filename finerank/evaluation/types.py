@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from ..types import ModelInfo
 
@@ -14,6 +14,10 @@ Run: TypeAlias = dict[str, dict[str, float]]
 
 PerQuery: TypeAlias = dict[str, dict[str, float]]
 """Metric (as ir_measures writes it: "nDCG@10") -> query id -> value in [0, 1]."""
+
+
+SIGNIFICANT: Final = 0.05
+"""A difference that chance gives less often than this is called one."""
 
 
 @dataclass(slots=True)
@@ -48,6 +52,14 @@ class Dataset:
     excluded: frozenset[tuple[str, str]] = frozenset()
     fingerprint: str = ""
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def excluded_by_query(self) -> dict[str, set[str]]:
+        """Query id -> documents that must not stand in its ranking; only queries that have some."""
+        found: dict[str, set[str]] = {}
+        for query_id, document_id in self.excluded:
+            found.setdefault(query_id, set()).add(document_id)
+        return found
 
 
 @dataclass(slots=True)
@@ -117,6 +129,16 @@ class PairedTest:
     losses: int
     ties: int
     p_holm: float | None = None
+
+    @property
+    def p_decisive(self) -> float:
+        """What is called significant goes by this: corrected where several tests were made."""
+        return self.p_value if self.p_holm is None else self.p_holm
+
+    @property
+    def is_significant(self) -> bool:
+        """False for NaN."""
+        return self.p_decisive < SIGNIFICANT
 
 
 @dataclass(slots=True)

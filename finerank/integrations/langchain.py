@@ -42,7 +42,8 @@ class FinerankCompressor(BaseDocumentCompressor):
     _scorer: Scorer = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:
-        options = self.model_dump(include={"loading", "instruction", "top_n", "min_score", "batch_size"})
+        # Not model_dump(), which would make a dict of a Calibration in `loading`.
+        options = {name: getattr(self, name) for name in ("instruction", "top_n", "min_score", "batch_size", "loading")}
         self._scorer = Scorer(self.model, **options)
         self._scorer.load()
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..embedder import Embedder
 from .frameworks import needed
 
@@ -23,6 +25,8 @@ class FinerankEncoder(AbsEncoder):  # type: ignore[misc]
 
     instructions: task -> instruction of its queries, where the model takes one; None = the model's default.
     on_progress: called with (texts done, in all) for each list of texts.
+
+    num_failed: texts without a vector so far; they are like nothing, and a FinerankWarning says why.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class FinerankEncoder(AbsEncoder):  # type: ignore[misc]
     ) -> None:
         self.instructions = dict(instructions or {})
         self.on_progress = on_progress
+        self.num_failed = 0
         self._embedder = embedder
         self._takes_instruction = embedder.info.default_instruction is not None
 
@@ -45,9 +50,14 @@ class FinerankEncoder(AbsEncoder):  # type: ignore[misc]
     def encode(
         self, inputs: Any, *, task_metadata: Any, prompt_type: PromptType | None = None, **_: Any
     ) -> "FloatArray":
-        """(N, D) fp32, each of length 1."""
+        """(N, D) fp32, each of length 1; 0 throughout for a text without a vector."""
         texts = [text for batch in inputs for text in batch["text"]]
         if prompt_type == PromptType.query:
             instruction = self.instructions.get(task_metadata.name) if self._takes_instruction else None
-            return self._embedder.embed_queries(texts, instruction=instruction)
-        return self._embedder.embed_documents(texts, on_progress=self.on_progress)
+            return self._finite(self._embedder.embed_queries(texts, instruction=instruction))
+        return self._finite(self._embedder.embed_documents(texts, on_progress=self.on_progress))
+
+    def _finite(self, vectors: "FloatArray") -> "FloatArray":
+        """(N, D) fp32. MTEB sorts by torch.topk, which puts NaN before every number."""
+        self.num_failed += int(np.isnan(vectors).any(axis=1).sum())
+        return np.nan_to_num(vectors)

@@ -67,6 +67,9 @@ class BatchModel(ABC):
     def release_memory(self) -> None:  # noqa: B027  (most models keep nothing)
         """Give back what is kept for speed only; called before a failed batch is tried again in halves."""
 
+    def close(self) -> None:  # noqa: B027  (most models hold nothing)
+        """Ends what it holds open."""
+
 
 class PairModel(BatchModel):
     """A model that gives log-odds to encoded pairs. `encode` may run in any thread."""

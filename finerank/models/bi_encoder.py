@@ -1,126 +1,137 @@
-"""Bi-encoders (sentence-transformers embedders): query and document are read apart and compared by cosine."""
+"""Embedders as rerankers: query and document are read apart and compared by cosine."""
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from ..scores import log_odds_of_cosine
+from ..errors import TooLongError
+from ..scores import FloatArray, log_odds_of_cosine
 from ..texts import Window, windows_of
 from ..types import ModelInfo
 from .base import BatchResult, EncodedPair, PairModel
-from .pretrained import check_room, count_tokens, document_offsets
-from .sentence_encoder import load_encoder
-
-if TYPE_CHECKING:
-    from .loading import Source
+from .source import Source
+from .text_loading import local_text_model
+from .text_model import TextModel, of_length_1
 
 _KEPT_QUERIES: Final = 256
 _KEPT_DOCUMENT_BYTES: Final = 64 << 20
 """Of document vectors: 43,000 of 384 numbers. A document's vector is the same for every query."""
 
 
+class _Sides(NamedTuple):
+    """A pair's texts and their encodings, and the hash that its document's vector is kept under."""
+
+    query: str
+    query_item: EncodedPair
+    document_item: EncodedPair
+    document_key: bytes
+
+
 class BiEncoder(PairModel):
-    """score = (1 + cosine) / 2.
+    """score = (1 + cosine) / 2.   model: its own prompts for queries and documents are used."""
 
-    encoder: a loaded sentence_transformers.SentenceTransformer; its own prompts for queries and documents are used.
-    """
-
-    def __init__(self, info: ModelInfo, encoder: Any) -> None:
+    def __init__(self, info: ModelInfo, model: TextModel) -> None:
         self.info = info
-        self._encoder = encoder
-        self._tokenizer = encoder.tokenizer
-        self._queries: OrderedDict[str, Tensor] = OrderedDict()
-        self._documents: OrderedDict[bytes, Tensor] = OrderedDict()
+        self.num_bytes = model.num_bytes
+        self._model = model
+        self._queries: OrderedDict[str, FloatArray] = OrderedDict()
+        self._documents: OrderedDict[bytes, FloatArray] = OrderedDict()
 
     def encode(self, query: str, documents: Sequence[str], instruction: str | None) -> list[EncodedPair]:
-        query_tokens = self._check_query(query)
-        room = self._room()
+        query_item = self._query_item(query)
         return [
             EncodedPair(
-                payload=(query, document),
-                own_tokens=min(count, room),
-                num_tokens=count,
-                is_truncated=count > room,
+                payload=_Sides(query, query_item, item, hashlib.blake2b(document.encode(), digest_size=16).digest()),
+                own_tokens=item.prompt_tokens,
+                num_tokens=item.num_tokens,
+                is_truncated=item.is_truncated,
                 shared_key=query,
-                shared_tokens=query_tokens,
+                shared_tokens=query_item.prompt_tokens,
             )
-            for document, count in zip(documents, count_tokens(self._tokenizer, documents), strict=True)
+            for document, item in zip(documents, self._model.encode(documents, "document", None), strict=True)
         ]
 
     def windows(
         self, query: str, document: str, instruction: str | None, max_tokens: int | None, overlap: float
     ) -> list[Window]:
-        room = self._room()
-        size = min(room, max_tokens or room)
-        return windows_of(document_offsets(self._tokenizer, document), len(document), size, overlap)
+        (empty,) = self._model.encode([""], "document", None)
+        room = self.info.max_length - empty.prompt_tokens
+        return windows_of(self._model.token_offsets(document), len(document), min(room, max_tokens or room), overlap)
 
-    @torch.inference_mode()
     def compute(self, pairs: Sequence[EncodedPair]) -> BatchResult:
-        fresh = {pair.payload[0]: pair.shared_tokens for pair in pairs if pair.payload[0] not in self._queries}
-        queries = torch.stack([self._query_vector(pair.payload[0]) for pair in pairs])
-        documents, num_tokens = self._document_vectors(pairs)
-        cosine = (queries * documents).sum(-1).cpu().numpy()
-        return BatchResult(log_odds_of_cosine(cosine), num_tokens + sum(fresh.values()))
+        self._model.on_pause = self.on_pause
+        sides: list[_Sides] = [pair.payload for pair in pairs]
+        queries, query_tokens = self._query_vectors({each.query: each.query_item for each in sides})
+        documents, document_tokens, errors = self._document_vectors(
+            {each.document_key: each.document_item for each in sides}
+        )
+        left = np.stack([queries[each.query] for each in sides])
+        right = np.stack([documents[each.document_key] for each in sides])
+        failed = {place: errors[each.document_key] for place, each in enumerate(sides) if each.document_key in errors}
+        return BatchResult(log_odds_of_cosine((left * right).sum(-1)), query_tokens + document_tokens, failed)
 
     def release_memory(self) -> None:
         self._queries.clear()
         self._documents.clear()
+        self._model.release_memory()
 
-    def _document_vectors(self, pairs: Sequence[EncodedPair]) -> tuple[Tensor, int]:
-        """((N, D), tokens that had to be read): a document that was read for another query is known."""
-        keys = [hashlib.blake2b(pair.payload[1].encode(), digest_size=16).digest() for pair in pairs]
-        missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in self._documents}
-        here = {key: self._documents[key] for key in keys if key in self._documents}
+    def _query_item(self, query: str) -> EncodedPair:
+        (item,) = self._model.encode([query], "query", None)
+        if item.is_truncated:
+            raise TooLongError(
+                f"the query has {item.num_tokens} tokens, more than fit into the {self.info.max_length} that the model "
+                "reads with its prompt; shorten it"
+            )
+        return item
+
+    def _query_vectors(self, items: Mapping[str, EncodedPair]) -> tuple[dict[str, FloatArray], int]:
+        """((D,) of each query, tokens that had to be read). A query is read alone, so that its vector does not depend
+        on what else is in the batch.
+        """
+        found: dict[str, FloatArray] = {}
+        num_tokens = 0
+        for query, item in items.items():
+            known = self._queries.get(query)
+            if known is None:
+                result = self._model.compute([item])
+                num_tokens += result.computed_tokens
+                known = of_length_1(result.values)[0]
+            found[query] = self._queries[query] = known
+            self._queries.move_to_end(query)
+        while len(self._queries) > _KEPT_QUERIES:
+            self._queries.popitem(last=False)
+        return found, num_tokens
+
+    def _document_vectors(
+        self, items: Mapping[bytes, EncodedPair]
+    ) -> tuple[dict[bytes, FloatArray], int, dict[bytes, str]]:
+        """((D,) of each document, tokens that had to be read, why one has none)."""
+        found = {key: self._documents[key] for key in items if key in self._documents}
+        missing = [key for key in items if key not in found]
+        num_tokens = 0
+        errors: dict[bytes, str] = {}
         if missing:
-            read = self._vectors(self._encoder.encode_document, [pair.payload[1] for pair in missing.values()])
+            result = self._model.compute([items[key] for key in missing])
+            num_tokens = result.computed_tokens
+            errors = {missing[place]: error for place, error in result.errors.items()}
             # Copies: a row of a batch would keep the whole batch.
-            here.update((key, vector.clone()) for key, vector in zip(missing, read, strict=True))
-        for key in here:
-            self._documents[key] = here[key]
-            self._documents.move_to_end(key)
-        vectors = torch.stack([here[key] for key in keys])
-        while len(self._documents) * vectors[0].nbytes > _KEPT_DOCUMENT_BYTES:
+            found.update((key, row.copy()) for key, row in zip(missing, of_length_1(result.values), strict=True))
+        for key, vector in found.items():
+            if key not in errors:
+                self._documents[key] = vector
+                self._documents.move_to_end(key)
+        num_bytes = next(iter(found.values())).nbytes
+        while len(self._documents) * num_bytes > _KEPT_DOCUMENT_BYTES:
             self._documents.popitem(last=False)
-        return vectors, sum(pair.own_tokens for pair in missing.values())
-
-    def _query_vector(self, query: str) -> Tensor:
-        """(D,); a query is read alone, so that its vector does not depend on what else is in the batch."""
-        if query not in self._queries:
-            self._queries[query] = self._vectors(self._encoder.encode_query, [query])[0]
-            if len(self._queries) > _KEPT_QUERIES:
-                self._queries.popitem(last=False)
-        self._queries.move_to_end(query)
-        return self._queries[query]
-
-    def _vectors(self, encode: Any, texts: list[str]) -> Tensor:
-        """(N, D) of length 1, fp32."""
-        vectors: Tensor = encode(texts, batch_size=len(texts), convert_to_tensor=True, show_progress_bar=False)
-        return torch.nn.functional.normalize(vectors.float(), dim=-1)
-
-    def _check_query(self, query: str) -> int:
-        (count,) = count_tokens(self._tokenizer, [self._prompt("query") + query])
-        check_room(count + self._num_special() - 1, self.info.max_length)
-        return count
-
-    def _room(self) -> int:
-        """Tokens of a document that the model reads."""
-        (prompt,) = count_tokens(self._tokenizer, [self._prompt("document")])
-        return self.info.max_length - prompt - self._num_special()
-
-    def _num_special(self) -> int:
-        return int(self._tokenizer.num_special_tokens_to_add(pair=False))
-
-    def _prompt(self, name: str) -> str:
-        return self._encoder.prompts.get(name) or ""
+        return found, num_tokens, errors
 
 
-def load_bi_encoder(source: "Source", weights: str) -> BiEncoder:
+def load_bi_encoder(source: Source) -> BiEncoder:
     """Raises UnsupportedError if its code must run and may not, DamagedError if it cannot be loaded."""
-    encoder = load_encoder(source)
-    max_length = min(source.options.max_length, encoder.max_seq_length)
-    info = source.info("bi_encoder", max_length=max_length, default_instruction=None, weights=weights)
-    return BiEncoder(info, encoder)
+    model = local_text_model(source)
+    told = model.info
+    info = source.info("bi_encoder", max_length=told.max_length, default_instruction=None, weights=told.fingerprint)
+    return BiEncoder(info, model)

@@ -14,6 +14,8 @@ Architecture: TypeAlias = Literal["qwen3_yes_no", "qwen3_classifier", "classifie
 _YES_LABELS: Final = frozenset({"yes", "true", "relevant", "positive", "1"})
 _NO_LABELS: Final = frozenset({"no", "false", "irrelevant", "not_relevant", "not relevant", "negative", "0"})
 
+_MANY_VECTORED: Final = ("SparseEncoder", "MultiVectorEncoder")
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -69,6 +71,12 @@ def _from_modules(path: Path) -> Checkpoint:
     Newer releases save rerankers with a modules.json too, so the file alone says nothing.
     """
     config = read_json(path / "config.json") if (path / "config.json").is_file() else {}
+    saved_as = _saved_as(path)
+    if saved_as in _MANY_VECTORED:
+        raise NotAModelError(
+            f"{path} was saved as a {saved_as}, which gives no one dense vector for a text; use a dense embedder or a "
+            "reranker"
+        )
     modules = _module_types(path)
     scorers = [folder for name, folder in modules.items() if name == "LogitScore"]
     if scorers:
@@ -79,9 +87,17 @@ def _from_modules(path: Path) -> Checkpoint:
         return Checkpoint(path, checkpoint.architecture, config, answer_ids=answer_ids)
     if any("Pooling" in name for name in modules):
         return Checkpoint(path, "embedder", config)
-    if (path / "config.json").is_file():
+    if (path / "config.json").is_file() and (not set(modules) - {"Transformer"} or _is_classifier(config)):
         return _from_config(path, config)
-    raise NotAModelError(f"{path}: modules.json names {', '.join(modules) or 'nothing'}: neither embedder nor reranker")
+    if modules:  # one that needs no pooling, such as StaticEmbedding
+        return Checkpoint(path, "embedder", config)
+    raise NotAModelError(f"{path}: modules.json names nothing: neither embedder nor reranker")
+
+
+def _saved_as(path: Path) -> str | None:
+    """The class of sentence-transformers that saved the folder, where it tells."""
+    file = path / "config_sentence_transformers.json"
+    return read_json(file).get("model_type") if file.is_file() else None
 
 
 def _module_types(path: Path) -> dict[str, str]:
@@ -98,7 +114,7 @@ def _from_config(path: Path, config: Mapping[str, Any]) -> Checkpoint:
     name = architectures[0] if architectures else None
     if name == "Qwen3ForCausalLM":
         return Checkpoint(path, "qwen3_yes_no", config)
-    if isinstance(name, str) and name.endswith("ForSequenceClassification"):
+    if name is not None and _is_classifier(config):
         labels, yes_label = _labels(path, config)
         architecture: Architecture = "qwen3_classifier" if name.startswith("Qwen3For") else "classifier"
         return Checkpoint(path, architecture, config, labels, yes_label)
@@ -106,6 +122,11 @@ def _from_config(path: Path, config: Mapping[str, Any]) -> Checkpoint:
         f"{path} holds a {name or 'model of unstated architecture'}; finerank ranks with Qwen3ForCausalLM yes/no "
         "rerankers, *ForSequenceClassification cross-encoders of one or two labels, and sentence-transformers embedders"
     )
+
+
+def _is_classifier(config: Mapping[str, Any]) -> bool:
+    names = config.get("architectures") or [None]
+    return isinstance(names[0], str) and names[0].endswith("ForSequenceClassification")
 
 
 def _labels(path: Path, config: Mapping[str, Any]) -> tuple[int, int]:

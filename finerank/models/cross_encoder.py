@@ -18,7 +18,7 @@ from .pretrained import check_room, count_tokens, document_offsets, opening
 from .tensors import SafetensorsFolder
 
 if TYPE_CHECKING:
-    from .loading import Source
+    from .source import Source
 
 
 class ClassicCrossEncoder(PairModel):

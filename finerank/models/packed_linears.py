@@ -1,6 +1,6 @@
 """transformers' networks with the packed products of qwen3/linear.py: the same numbers, sooner, on a CPU."""
 
-from typing import Any, cast
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -26,31 +26,26 @@ class PackedLinearModule(nn.Module):
         return result
 
 
-def pack_linears(network: nn.Module) -> int:
-    """Replaces every plain `nn.Linear` of a network on the CPU, in place; how many there were.
+def pack_linears(network: nn.Module) -> dict[str, nn.Linear]:
+    """Replaces every plain `nn.Linear` of a network on the CPU, in place; what stood there before, to put it back.
 
     A layer that the network also uses by its weight (a tied one, one that code looks at) stays as it is: whatever
     shares its weight with another is left alone, and whoever calls this compares results before and after.
     """
     weights = [id(parameter) for _, parameter in network.named_parameters(remove_duplicate=False)]
-    count = 0
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if type(child) is nn.Linear and _is_packable(child) and weights.count(id(child.weight)) == 1:
-                setattr(module, name, PackedLinearModule(child))
-                count += 1
-    return count
+    layers = {
+        place: module
+        for place, module in network.named_modules()
+        if type(module) is nn.Linear and _is_packable(module) and weights.count(id(module.weight)) == 1
+    }
+    replace_modules(network, {place: PackedLinearModule(layer) for place, layer in layers.items()})
+    return layers
 
 
-def unpacked(network: nn.Module) -> dict[str, nn.Linear]:
-    """The layers that `pack_linears` would replace, by their place, to put them back if need be."""
-    return {name: cast(Any, module) for name, module in network.named_modules() if type(module) is nn.Linear}
-
-
-def put_back(network: nn.Module, layers: dict[str, nn.Linear]) -> None:
-    """Undoes `pack_linears`."""
-    for name, layer in layers.items():
-        network.set_submodule(name, layer)
+def replace_modules(network: nn.Module, modules: Mapping[str, nn.Module]) -> None:
+    """modules: by their places."""
+    for place, module in modules.items():
+        network.set_submodule(place, module)
 
 
 def _is_packable(linear: nn.Linear) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from ..errors import DamagedError, FinerankError, TooLongError, UnsupportedError
@@ -19,7 +20,7 @@ def opening(checkpoint: Checkpoint, trust_remote_code: bool) -> Iterator[None]:
             f"{checkpoint.path} brings Python code of its own, which runs only with trust_remote_code=True "
             "(--trust-remote-code); read it first"
         )
-    if not any((checkpoint.path / name).is_file() for name in _TOKENIZER_FILES):
+    if tokenizer_file(checkpoint.path) is None:
         # transformers would make up an empty tokenizer, to which every text looks the same.
         raise DamagedError(f"{checkpoint.path} has no tokenizer ({', '.join(_TOKENIZER_FILES)}); download it again")
     from transformers.utils import logging
@@ -36,6 +37,12 @@ def opening(checkpoint: Checkpoint, trust_remote_code: bool) -> Iterator[None]:
     finally:
         if had_bars:
             logging.enable_progress_bar()
+
+
+def tokenizer_file(folder: Path) -> Path | None:
+    """What tokens are made by: in the folder itself, or in that of one of its modules."""
+    beside = [folder / name for name in _TOKENIZER_FILES]
+    return next((file for file in (*beside, *sorted(folder.glob("*/tokenizer.json"))) if file.is_file()), None)
 
 
 def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:

@@ -20,7 +20,7 @@ from ..types import Ranking
 from .base import BatchResult, EncodedPair, PairModel
 
 if TYPE_CHECKING:
-    from .loading import LoadOptions
+    from .source import LoadOptions
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,11 @@ class RemoteModel(PairModel):
         self._warned: set[str] = set()
 
     def encode(self, query: str, documents: Sequence[str], instruction: str | None) -> list[EncodedPair]:
-        return [self._encode(query, document, instruction) for document in documents]
+        question, shared_tokens = (query, instruction), estimate_tokens(query)
+        return [
+            EncodedPair((query, document, instruction), count, count, False, question, shared_tokens)
+            for document, count in zip(documents, map(estimate_tokens, documents), strict=True)
+        ]
 
     def windows(
         self, query: str, document: str, instruction: str | None, max_tokens: int | None, overlap: float
@@ -82,17 +86,6 @@ class RemoteModel(PairModel):
         finally:
             for future in futures:
                 future.cancel()
-
-    def _encode(self, query: str, document: str, instruction: str | None) -> EncodedPair:
-        own, shared = estimate_tokens(document), estimate_tokens(query)
-        return EncodedPair(
-            payload=(query, document, instruction),
-            own_tokens=own,
-            num_tokens=own,
-            is_truncated=False,
-            shared_key=(query, instruction),
-            shared_tokens=shared,
-        )
 
     def _warn(self, ranking: Ranking) -> None:
         """A batch belongs to many callers, so the provider's warnings go to the log, each once."""

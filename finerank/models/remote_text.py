@@ -43,7 +43,7 @@ class RemoteTextModel(TextModel):
         # Not the address: the same model may be reached at another one tomorrow.
         facts = [client.provider.name, client.model, dimensions, self.prompts.query]
         self.info = EmbedderInfo(
-            name=client.model,
+            name=f"{client.provider.name}:{client.model}",
             fingerprint=hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16],
             dtype="unknown",
             device=client.provider.name,
@@ -51,6 +51,7 @@ class RemoteTextModel(TextModel):
             dimensions=dimensions,
             default_instruction=self.prompts.default_instruction,
             counts_tokens=False,
+            base_url=client.base_url,
         )
 
     def encode(self, texts: Sequence[str], kind: TextKind, instruction: str | None) -> list[EncodedPair]:

@@ -1,26 +1,22 @@
 """Any sentence-transformers embedder as a `TextModel`: texts of like length together, packed products on a CPU."""
 
-import json
 import logging
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from ..errors import FinerankError, TooLongError
 from ..texts import Window
 from .base import BatchResult, EncodedPair
-from .checkpoint import Checkpoint
-from .packed_linears import pack_linears, put_back, unpacked
+from .packed_linears import pack_linears, replace_modules
 from .pretrained import opening
+from .source import Source
 from .text_model import EmbedderInfo, TextModel
 from .text_prompts import TextKind, TextPrompts
 from .token_counter import counter_of
-
-if TYPE_CHECKING:
-    from .loading import Source
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +36,9 @@ class SentenceEncoder(TextModel):
         self.prompts = prompts
         self._encoder = encoder
         self._counter = counter_of(encoder.tokenizer)
-        self._num_special = int(encoder.tokenizer.num_special_tokens_to_add(pair=False))
+        # A static model adds none.
+        is_bare = isinstance(encoder.tokenizer, Tokenizer)
+        self._num_special = 0 if is_bare else int(encoder.tokenizer.num_special_tokens_to_add(pair=False))
 
     def encode(self, texts: Sequence[str], kind: TextKind, instruction: str | None) -> list[EncodedPair]:
         prompt = self.prompts.before(kind, instruction)
@@ -90,8 +88,8 @@ class SentenceEncoder(TextModel):
         return vectors.float().cpu()
 
 
-def load_encoder(source: "Source") -> Any:
-    """A SentenceTransformer, its products packed where that gives the same vectors.
+def load_encoder(source: Source) -> tuple[Any, int]:
+    """A SentenceTransformer, its products packed where that gives the same vectors; tokens that it reads of a text.
 
     Raises UnsupportedError if its code must run and may not, DamagedError if it cannot be loaded.
     """
@@ -106,26 +104,21 @@ def load_encoder(source: "Source") -> Any:
             model_kwargs={"dtype": source.dtype.dtype},
         )
         encoder.eval()
-        longest = encoder.max_seq_length
-        encoder.max_seq_length = min(source.options.max_length, longest or source.options.max_length)
+        max_length = _limited(encoder, source.options.max_length)
         if source.device.type == "cpu":
             _pack(encoder, source.dtype.dtype)
-    return encoder
+    return encoder, max_length
 
 
-def modules_of(checkpoint: Checkpoint) -> list[Any]:
-    """What happens after the network, as the folder says it: the class of each module with its configuration."""
-    file = checkpoint.path / "modules.json"
-    if not file.is_file():
-        return []
-    modules = json.loads(file.read_text(encoding="utf-8"))
-    return [[each["type"].rsplit(".", 1)[-1], _config_of(checkpoint.path, each.get("path", ""))] for each in modules]
-
-
-def _config_of(folder: Path, path: str) -> Any:
-    """Of a module in a folder of its own; the network's is covered by its weights."""
-    file = folder / path / "config.json"
-    return json.loads(file.read_text(encoding="utf-8")) if path and file.is_file() else None
+def _limited(encoder: Any, max_length: int) -> int:
+    """Lets the model read no more than `max_length` tokens; how many it reads."""
+    tokenizer = encoder.tokenizer
+    if isinstance(tokenizer, Tokenizer):  # a static model: its tokenizer alone may cut
+        most = min(max_length, (tokenizer.truncation or {}).get("max_length", max_length))
+        tokenizer.enable_truncation(most)
+        return int(most)
+    encoder.max_seq_length = min(max_length, encoder.max_seq_length or max_length)
+    return int(encoder.max_seq_length)
 
 
 def _alike(pairs: Sequence[EncodedPair]) -> list[list[int]]:
@@ -148,10 +141,8 @@ def _alike(pairs: Sequence[EncodedPair]) -> list[list[int]]:
 def _pack(encoder: Any, dtype: torch.dtype) -> None:
     """Packs the network's products, and takes that back if it cannot compute any more, or computes something else."""
     before = _probe(encoder)
-    layers = unpacked(encoder)
+    layers = pack_linears(encoder)
     try:
-        if not pack_linears(encoder):
-            return
         difference = float((_probe(encoder) - before).abs().max())
     except FinerankError:
         raise
@@ -162,7 +153,7 @@ def _pack(encoder: Any, dtype: torch.dtype) -> None:
             return
         reason = f"vectors moved by {difference:.1e}"
     _log.info("packed products are not used for this model: %s", reason)
-    put_back(encoder, layers)
+    replace_modules(encoder, layers)
 
 
 @torch.inference_mode()

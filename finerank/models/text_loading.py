@@ -1,34 +1,43 @@
-"""From a name to a model of texts: Qwen3-Embedding on our network, another embedder, or one behind an API."""
+"""From a name to a model of texts: on one of our networks, through sentence-transformers, or behind an API."""
 
+import logging
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+import torch
+
 from ..errors import NotAModelError, SettingsError, UnsupportedError
+from .bert.config import BertConfig
+from .bert.embedder import POOLINGS, BertEmbedder
+from .bert.network import BertNetwork
+from .bert.tokens import BertTokens
 from .checkpoint import Checkpoint
 from .embedded import file_sha256
-from .loading import (
+from .pretrained import tokenizer_file
+from .qwen3.config import Qwen3Config
+from .qwen3.embedder import Qwen3Embedder, TextEncoder
+from .qwen3.network import Qwen3Network
+from .qwen3.runner import Runner
+from .sentence_encoder import SentenceEncoder, load_encoder
+from .sentence_folder import SentenceFolder
+from .source import (
     DEVICE_BATCH_TOKENS,
     LoadOptions,
     Source,
     find,
     hash_in_background,
     load_tokenizer,
+    num_bytes,
     tensors_of,
     weight_files,
 )
-from .qwen3.config import Qwen3Config
-from .qwen3.embedder import Qwen3Embedder, TextEncoder
-from .qwen3.network import Qwen3Network
-from .qwen3.runner import Runner
-from .sentence_encoder import SentenceEncoder, load_encoder, modules_of
-from .tensors import Prefixed, read_json
+from .tensors import Prefixed, SafetensorsFolder
 from .text_model import EmbedderInfo, TextModel, fingerprint_of
 from .text_prompts import QWEN3_QUERY, TextPrompts
 
-_TOKENIZER_FILES: Final = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model")
-_SURPRISES: Final = ("do_lower_case", "query_expansion", "query_length", "document_length")
-"""Settings of sentence-transformers that our network does not follow."""
+_log = logging.getLogger(__name__)
+
 _HARMLESS: Final = ("max_length", "prefix_cache_bytes")
 """Limits of what would be computed here."""
 
@@ -63,50 +72,93 @@ def load_text_model(
             f"{source.name} is no embedding model but a reranker: it has no pooling; use an embedder such as "
             "Qwen/Qwen3-Embedding-0.6B, or leave the model out for the embedded one"
         )
-    model = _load_qwen3(source) or _load_encoder(source)
-    config = _sentence_config(source.checkpoint)
-    return LoadedText(model, DEVICE_BATCH_TOKENS[source.device.type], _saved_dimensions(config))
+    dimensions = SentenceFolder(source.checkpoint).saved_dimensions
+    return LoadedText(local_text_model(source), DEVICE_BATCH_TOKENS[source.device.type], dimensions)
 
 
-def _load_qwen3(source: Source) -> Qwen3Embedder | None:
+def local_text_model(source: Source) -> TextModel:
+    """An embedder that is computed here.
+
+    Raises UnsupportedError if its code must run and may not, DamagedError if it cannot be loaded.
+    """
+    folder = SentenceFolder(source.checkpoint)
+    return _load_qwen3(source, folder) or _load_bert(source, folder) or _load_encoder(source, folder)
+
+
+def _load_qwen3(source: Source, folder: SentenceFolder) -> Qwen3Embedder | None:
     """None for a folder that is more than a Qwen3 network whose last token is the vector."""
-    checkpoint, options = source.checkpoint, source.options
-    if not _is_plain_qwen3(checkpoint):
+    if not folder.is_plain("qwen3") or folder.pooling != "lasttoken":
         return None
+    checkpoint, options = source.checkpoint, source.options
     try:
         config = Qwen3Config.from_dict(checkpoint.config)
     except UnsupportedError:  # transformers may know it
         return None
-    weights = hash_in_background(weight_files(checkpoint))
-    max_length = min(options.max_length, config.max_positions, *_length_limits(checkpoint))
+    files = weight_files(checkpoint)
+    weights = hash_in_background(files)
+    max_length = min(options.max_length, config.max_positions, *folder.length_limits)
     encoder = TextEncoder(
         load_tokenizer(checkpoint.path, config.vocab_size),
         max_length=max_length,
         parse_control_tokens=options.parse_control_tokens,
     )
     network = Qwen3Network(config, Prefixed(tensors_of(checkpoint), "model."), source.device, source.dtype.dtype)
-    prompts = TextPrompts.of_names(_sentence_config(checkpoint).get("prompts") or {}, QWEN3_QUERY)
+    prompts = TextPrompts.of_names(folder.prompts, QWEN3_QUERY)
     info = _info(
         source, weights.result(), prompts, max_length=max_length, dimensions=config.hidden_size, pooling="lasttoken"
     )
     runner = Runner(network, prefix_cache_bytes=options.prefix_cache_bytes, is_deterministic=options.is_deterministic)
     model = Qwen3Embedder(info, prompts, encoder, runner)
-    model.num_bytes = _num_bytes(weight_files(checkpoint))
+    model.num_bytes = num_bytes(files)
     return model
 
 
-def _load_encoder(source: Source) -> SentenceEncoder:
+def _load_bert(source: Source, folder: SentenceFolder) -> BertEmbedder | None:
+    """None for a folder that is more than a BERT network with a pooling that is computed here.
+
+    On a CPU only: on a GPU its many small attention calls were not measured yet.
+    """
+    checkpoint, options = source.checkpoint, source.options
+    is_plain = folder.is_plain("bert") and folder.pooling in POOLINGS and folder.pools_prompt
+    is_plain = is_plain and (folder.path / "tokenizer.json").is_file()
+    if not is_plain or source.device.type != "cpu" or checkpoint.adapter is not None:
+        return None
+    files = _all_weights(checkpoint)
+    weights = hash_in_background(files)
+    try:
+        config = BertConfig.from_dict(checkpoint.config)
+        tokenizer = load_tokenizer(checkpoint.path, config.vocab_size)
+        tokens = BertTokens(tokenizer, folder.tokenizer_config, parse_control_tokens=options.parse_control_tokens)
+        network = BertNetwork(config, SafetensorsFolder(checkpoint.path), source.device, source.dtype.dtype)
+    except UnsupportedError as error:
+        _log.info("%s is left to sentence-transformers: %s", source.name, error)
+        return None
+    prompts = TextPrompts.of_names(folder.prompts)
+    info = _info(
+        source,
+        weights.result(),
+        prompts,
+        max_length=min(options.max_length, config.max_positions, *folder.length_limits),
+        dimensions=config.hidden_size,
+        pooling=folder.pooling,
+        modules=folder.modules,
+    )
+    model = BertEmbedder(info, prompts, tokens, network, is_normalized=folder.is_normalized)
+    model.num_bytes = num_bytes(files)
+    return model
+
+
+def _load_encoder(source: Source, folder: SentenceFolder) -> SentenceEncoder:
     checkpoint = source.checkpoint
     if checkpoint.adapter is not None:
         raise UnsupportedError(
             f"{source.name} is an adapter over an embedder that only sentence-transformers can run; merge the two and "
             "save the result"
         )
-    files = sorted(checkpoint.path.rglob("*.safetensors")) or weight_files(checkpoint)
+    files = _all_weights(checkpoint)
     weights = hash_in_background(files)
-    encoder = load_encoder(source)
+    encoder, max_length = load_encoder(source)
     encoder.truncate_dim = None  # cut by the Embedder, where a call may ask for fewer
-    modules = modules_of(checkpoint)
     prompts = TextPrompts.of_names(encoder.prompts)
     dimensions = encoder.get_embedding_dimension()
     if dimensions is None:
@@ -115,14 +167,20 @@ def _load_encoder(source: Source) -> SentenceEncoder:
         source,
         weights.result(),
         prompts,
-        max_length=encoder.max_seq_length,
+        max_length=max_length,
         dimensions=dimensions,
-        pooling=_pooling_name(modules),
-        modules=modules,
+        pooling=folder.pooling,
+        modules=folder.modules,
+        dtype=next((parameter.dtype for parameter in encoder.parameters()), source.dtype.dtype),
     )
     model = SentenceEncoder(info, prompts, encoder)
-    model.num_bytes = _num_bytes(files)
+    model.num_bytes = num_bytes(files)
     return model
+
+
+def _all_weights(checkpoint: Checkpoint) -> list[Path]:
+    """Those of the modules after the network too."""
+    return sorted(checkpoint.path.rglob("*.safetensors")) or weight_files(checkpoint)
 
 
 def _info(
@@ -134,14 +192,15 @@ def _info(
     dimensions: int,
     pooling: str | None,
     modules: Any = None,
+    dtype: torch.dtype | None = None,
 ) -> EmbedderInfo:
-    path = source.checkpoint.path
-    tokenizer = next((file_sha256(path / name) for name in _TOKENIZER_FILES if (path / name).is_file()), None)
-    fingerprint = fingerprint_of(weights, modules or pooling, prompts, dimensions, tokenizer=tokenizer)
+    tokenizer = tokenizer_file(source.checkpoint.path)
+    digest = file_sha256(tokenizer) if tokenizer is not None else None
+    fingerprint = fingerprint_of(weights, modules or pooling, prompts, dimensions, tokenizer=digest)
     return EmbedderInfo(
         name=source.name,
         fingerprint=fingerprint,
-        dtype=source.dtype.name,
+        dtype=source.dtype.name if dtype is None else str(dtype).removeprefix("torch."),
         device=str(source.device),
         max_length=max_length,
         dimensions=dimensions,
@@ -150,63 +209,6 @@ def _info(
         revision=source.revision,
         pooling=pooling,
     )
-
-
-def _is_plain_qwen3(checkpoint: Checkpoint) -> bool:
-    """Qwen3, last token, nothing after it but a norm; and no code of its own."""
-    config = checkpoint.config
-    if config.get("model_type") != "qwen3" or config.get("auto_map"):
-        return False
-    modules = modules_of(checkpoint)
-    kinds = [kind for kind, _ in modules]
-    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
-        return False
-    settings = _transformer_settings(checkpoint)
-    return _pooling_name(modules) == "lasttoken" and not any(settings.get(name) for name in _SURPRISES)
-
-
-def _pooling_name(modules: list[Any]) -> str | None:
-    """Such as "lasttoken" or "mean", in both spellings of sentence-transformers; several joined with +."""
-    config = next((config for kind, config in modules if kind == "Pooling"), None)
-    if not isinstance(config, dict):
-        return None
-    named = config.get("pooling_mode")
-    if named is None:
-        flags = {"pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max", "pooling_mode_mean_tokens": "mean"}
-        flags |= {"pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens"}
-        flags |= {"pooling_mode_weightedmean_tokens": "weightedmean", "pooling_mode_lasttoken": "lasttoken"}
-        named = [name for flag, name in flags.items() if config.get(flag)] or ["mean"]
-    return named if isinstance(named, str) else "+".join(map(str, named))
-
-
-def _sentence_config(checkpoint: Checkpoint) -> dict[str, Any]:
-    return _optional(checkpoint.path / "config_sentence_transformers.json")
-
-
-def _transformer_settings(checkpoint: Checkpoint) -> dict[str, Any]:
-    return _optional(checkpoint.path / "sentence_bert_config.json")
-
-
-def _saved_dimensions(config: dict[str, Any]) -> int | None:
-    saved = config.get("truncate_dim")
-    return saved if isinstance(saved, int) and not isinstance(saved, bool) and saved > 0 else None
-
-
-def _length_limits(checkpoint: Checkpoint) -> list[int]:
-    """What the folder says beside the network's own limit."""
-    found = (
-        _transformer_settings(checkpoint).get("max_seq_length"),
-        _optional(checkpoint.path / "tokenizer_config.json").get("model_max_length"),
-    )
-    return [int(limit) for limit in found if isinstance(limit, int | float) and 0 < limit < 1e9]
-
-
-def _optional(file: Path) -> dict[str, Any]:
-    return read_json(file) if file.is_file() else {}
-
-
-def _num_bytes(files: list[Path]) -> int:
-    return sum(file.stat().st_size for file in files)
 
 
 def is_remote(name: str) -> bool:

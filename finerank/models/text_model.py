@@ -5,18 +5,25 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
+
+from ..scores import FloatArray
 from ..texts import Window
 from ..types import ModelInfo
 from .base import BatchModel, EncodedPair
 from .text_prompts import TextKind, TextPrompts
+
+_SHORTEST: Final = 1e-12
+"""As in torch's `normalize`."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedderInfo:
     """Which model embeds.
 
+    name: a hub id, a folder or the embedded model's; PROVIDER:MODEL behind an API. What `Embedder` takes to load it.
     fingerprint: 16 hex digits over weights, tokenizer, pooling, prompts and dimensions: vectors of two embedders with
     the same one may be compared. Device, dtype and length limits are not in it, so that an index made in fp32 on one
     machine can be searched in bf16 on another: rounding moves a cosine by some 0.001, a wrong model by anything.
@@ -26,6 +33,8 @@ class EmbedderInfo:
     is_default: the embedded model, because none was named.
     pooling: what a vector is made of: "lasttoken", "mean", "cls" and so on; None if not known.
     counts_tokens: False where tokens are estimated, rather high, because the tokenizer is out of reach.
+    base_url: the address given for it; None for models that are computed here, and for the provider's own address or
+    the one that its variable names (OPENAI_BASE_URL), which is read again wherever the model is opened.
     """
 
     name: str
@@ -39,6 +48,7 @@ class EmbedderInfo:
     revision: str | None = None
     pooling: str | None = None
     counts_tokens: bool = True
+    base_url: str | None = None
 
     def as_model_info(self) -> ModelInfo:
         """For answers, which name their model alike whatever it does."""
@@ -76,8 +86,11 @@ class TextModel(BatchModel):
     def token_offsets(self, text: str) -> list[Window]:
         """Characters of each token of `text`. Raises UnsupportedError if the tokenizer does not tell."""
 
-    def close(self) -> None:
-        """Ends what it holds open."""
+
+def of_length_1(vectors: FloatArray) -> FloatArray:
+    """(N, D) -> (N, D); a vector of zeros stays one of zeros."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, _SHORTEST), dtype=np.float32)
 
 
 def fingerprint_of(weights: str, pooling: object, prompts: TextPrompts, dimensions: int, **more: Any) -> str:

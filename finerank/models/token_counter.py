@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from tokenizers import Tokenizer
 
 from ..errors import UnsupportedError
+from ..prompt import TokenIds
 from ..texts import Window
 
 
@@ -58,10 +59,26 @@ class SlowCounter:
 
 
 def counter_of(tokenizer: Any) -> TokenCounter:
-    """Of one of transformers' tokenizers."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
+    """Of one of transformers' tokenizers, or of a bare one from tokenizers, which static models have.
+
+    Raises UnsupportedError for any other.
+    """
+    backend = tokenizer if isinstance(tokenizer, Tokenizer) else getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None and not hasattr(tokenizer, "num_special_tokens_to_add"):
+        raise UnsupportedError(
+            f"this model's tokenizer is a {type(tokenizer).__name__}, with which tokens cannot be counted; use a model "
+            "with a tokenizer.json"
+        )
     if backend is None:
         return SlowCounter(tokenizer)
     state = json.loads(backend.to_str())
     state["truncation"] = state["padding"] = None
     return FastCounter(Tokenizer.from_str(json.dumps(state)))
+
+
+def special_ids(tokenizer: Tokenizer) -> tuple[TokenIds, TokenIds]:
+    """(before, after) a text: what the post-processor of tokenizer.json adds."""
+    encoding = tokenizer.encode("a", add_special_tokens=True)
+    own = [position for position, is_special in enumerate(encoding.special_tokens_mask) if not is_special]
+    ids = encoding.ids
+    return (tuple(ids[: own[0]]), tuple(ids[own[-1] + 1 :])) if own else ((), tuple(ids))

@@ -59,24 +59,22 @@ _AT_BOTTOM: Final = (Zone.UNKNOWN, Zone.BOTTOM_MARGIN, Zone.BOTTOM)
 _MARGINS: Final = (Zone.TOP_MARGIN, Zone.BOTTOM_MARGIN)
 
 
-def without_boilerplate(sections: Sequence[Section]) -> tuple[list[Section], list[str]]:
-    """The sections without the lines that run through their pages, and those lines, each once, in order.
+def without_boilerplate(sections: Sequence[Section]) -> list[Section]:
+    """The sections without the lines that run through their pages.
 
     Sections without a page are left as they are; one with nothing left is dropped.
     """
     pages = [section.text.split("\n") if section.page is not None else [] for section in sections]
     dropped = boilerplate_lines(pages)
     kept: list[Section] = []
-    removed: dict[str, None] = {}
     for section, lines, indexes in zip(sections, pages, dropped, strict=True):
         if not indexes:
             kept.append(section)
             continue
-        removed |= dict.fromkeys(lines[index].strip() for index in sorted(indexes))
         text = "\n".join(line for index, line in enumerate(lines) if index not in indexes)
         if text.strip():
             kept.append(replace(section, text=text))
-    return kept, list(removed)
+    return kept
 
 
 def boilerplate_lines(pages: Sequence[Sequence[str]], zones: Sequence[Sequence[Zone]] | None = None) -> list[set[int]]:

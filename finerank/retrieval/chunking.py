@@ -78,7 +78,6 @@ class Chunker:
         if not 0 <= self.overlap <= limit // 2:
             raise InputError(f"overlap is {self.overlap}; give 0 to {limit // 2} tokens, half of chunk_tokens")
         self._embedder = embedder
-        self._counts = bool(getattr(embedder, "counts_tokens", True))  # False of stand-ins without a tokenizer
 
     def chunks(self, document: SourceDocument) -> list[Chunk]:
         """In order; [] of a document without text."""
@@ -158,12 +157,10 @@ class Chunker:
         return pieces_of(piece, cut_at(piece.passage, borders))
 
     def _offsets(self, text: str) -> Sequence[Window]:
-        if self._counts:
-            try:
-                return self._embedder.token_offsets(text)
-            except UnsupportedError:  # a tokenizer that tells no positions
-                pass
-        return []
+        try:
+            return self._embedder.token_offsets(text)
+        except UnsupportedError:  # a tokenizer that tells no positions
+            return []
 
     def _measure(self, pieces: Sequence[Piece]) -> None:
         counts = self._count([piece.passage.text for piece in pieces])
@@ -175,15 +172,7 @@ class Chunker:
             piece.weight = max(num_tokens, len(text) // _MOST_CHARACTERS, by_bytes)
 
     def _count(self, texts: Sequence[str]) -> list[int]:
-        if not texts:
-            return []
-        return self._embedder.count_tokens(texts) if self._counts else [_estimate(text) for text in texts]
-
-
-def _estimate(text: str) -> int:
-    """Rather too many tokens: one for three ASCII characters, one for any other character."""
-    num_ascii = sum(map(str.isascii, text)) if not text.isascii() else len(text)
-    return math.ceil(num_ascii / 3) + len(text) - num_ascii
+        return self._embedder.count_tokens(texts) if texts else []
 
 
 def _context(title: str, headings: Sequence[str]) -> str:

@@ -8,27 +8,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import InputError
 from ..scores import FloatArray
 from .similarity import shingle_similarity, words_of
 from .types import Hit
 
 
-def diversify(hits: Sequence[Hit], weight: float, top_n: int, vectors: FloatArray | None = None) -> list[Hit]:
+def diversify(hits: Sequence[Hit], weight: float, top_n: int) -> list[Hit]:
     """`top_n` of the hits, the best first, each next one the largest (1 - weight) * relevance - weight * likeness.
 
     relevance: the reranker's score; where it has none, the recall's, scaled to the best one.   likeness: to the most
     similar hit that was taken before, by common words.
-    weight: 0 keeps the order, 1 looks at likeness alone.   vectors: (N, D), each of length 1, to compare those instead.
-    Hits that the reranker failed on keep their place at the end. Raises InputError if `vectors` does not fit.
+    weight: 0 keeps the order, 1 looks at likeness alone. Hits that the reranker failed on keep their place at the end.
     """
     if weight <= 0.0 or len(hits) < 3:
         return list(hits[:top_n])
-    if vectors is not None and len(vectors) != len(hits):
-        raise InputError(f"there are {len(vectors)} vectors for {len(hits)} hits; give one for each")
     usable = [index for index, hit in enumerate(hits) if hit.error is None]
     failed = [index for index, hit in enumerate(hits) if hit.error is not None]
-    likeness = _likeness(hits) if vectors is None else np.clip(vectors @ vectors.T, 0.0, 1.0)
+    likeness = shingle_similarity([words_of(hit.chunk.text) for hit in hits], 1)
     order = _order(_relevance(hits), likeness, weight, usable, top_n)
     return [hits[index] for index in (*order, *failed)][:top_n]
 
@@ -51,7 +47,3 @@ def _relevance(hits: Sequence[Hit]) -> FloatArray:
     has_scores = any(hit.score is not None for hit in hits)
     values = [(hit.score or 0.0) if has_scores else hit.fused / best for hit in hits]
     return np.array(values, dtype=np.float32)
-
-
-def _likeness(hits: Sequence[Hit]) -> FloatArray:
-    return shingle_similarity([words_of(hit.chunk.text) for hit in hits], 1)

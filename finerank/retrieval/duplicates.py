@@ -1,16 +1,19 @@
 """Near-duplicates among the candidates: the best-placed stays, so that the reranker reads each text once."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..scores import FloatArray
 from .similarity import shingle_similarity, words_of
 from .types import Hit
 
 _SHINGLE_WORDS: Final = 3
+_DIGIT: Final = re.compile(r"\d")
 
 
 def collapse(hits: Iterable[Hit], threshold: float) -> list[Hit]:
@@ -40,19 +43,23 @@ def _collapsed(
     hits: Sequence[Hit], similarity: FloatArray, threshold: float, words: Sequence[Sequence[str]]
 ) -> list[Hit]:
     kept: list[Hit] = []
-    is_gone = np.zeros(len(hits), dtype=bool)
+    is_left = np.ones(len(hits), dtype=bool)
+    codes = _groups_by_codes(words)
     for index, hit in enumerate(hits):
-        if is_gone[index]:
+        if not is_left[index]:
             continue
-        alike = np.flatnonzero((similarity[index] >= threshold) & ~is_gone).tolist()
-        same = [other for other in alike if other > index and _codes(words[other]) == _codes(words[index])]
-        is_gone[same] = True
+        is_left[index] = False
+        same = np.flatnonzero(is_left & (similarity[index] >= threshold) & (codes == codes[index])).tolist()
+        is_left[same] = False
         kept.append(_with_duplicates(hit, [hits[other] for other in same]))
     return kept
 
 
-def _codes(words: Iterable[str]) -> set[str]:
-    return {word for word in words if any(map(str.isdigit, word))}
+def _groups_by_codes(words: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+    """(N,) the same number for texts whose words with digits are the same."""
+    numbers: dict[frozenset[str], int] = {}
+    codes = (frozenset(filter(_DIGIT.search, each)) for each in words)
+    return np.array([numbers.setdefault(each, len(numbers)) for each in codes])
 
 
 def _with_duplicates(hit: Hit, others: Sequence[Hit]) -> Hit:

@@ -15,8 +15,8 @@ reach `min_score`; the reranker did not read it; a hit is of the same document.
 class Move:
     """One candidate.
 
-    before: its place in the recall, from 1.   after: its place among the hits, from 1; None if it is none of them.
-    fate: why not; None for hits.
+    before: its place before the reranker, from 1.   after: its place among the hits, from 1; None if it is none of
+    them.   fate: why not; None for hits.
     """
 
     hit: Hit

@@ -9,6 +9,8 @@ class IndexReport:
 
     unreadable: (file, why), also of those that have not changed since they were found so.   notes: what was odd in
     files that were read.   num_missing: files that are gone but were kept, because so many are.
+    skipped: what else lies in the folders -> how many: suffixes (".doc", "no suffix"), "linked folder", "pipe or
+    device"; the most frequent first.
     """
 
     num_files: int = 0
@@ -19,5 +21,6 @@ class IndexReport:
     num_missing: int = 0
     num_chunks: int = 0
     seconds: float = 0.0
+    skipped: dict[str, int] = field(default_factory=dict)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -7,23 +7,27 @@ loses nothing and leaves nothing behind: the next one does those files again, an
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Self
 
 from ..embedder import Embedder
-from ..errors import RetrievalError, UnreadableError
+from ..errors import RetrievalError
 from .chunking import Chunker, embedding_text
-from .folder import FoundFile, Root, files_of, roots_of
+from .folder import FoundFile, Root, files_of, printable, roots_of
 from .index_info import FileRecord, IndexInfo
 from .index_report import IndexReport
+from .language import language_of, samples_of
 from .milvus_store import COLLECTION, MilvusStore
 from .preparation import Portion, Preparation
 from .readers import SUFFIXES
 from .reading_process import ReadingProcess
 from .store import Entry, Store
 from .terms import TermAnalyzer, guess_language
+
+__all__ = ["Indexer", "OnFile", "language_of", "new_info"]
 
 OnFile = Callable[[int, int], None]
 """Called with (files stored, files in all)."""
@@ -32,10 +36,6 @@ _EMBEDDED_TOGETHER: Final = 512
 _LOOKED_UP_TOGETHER: Final = 256
 _FLUSH_EVERY: Final = 20_000
 """Chunks; what was not flushed is kept in memory."""
-_SAMPLES: Final = 12
-"""Files whose language is guessed."""
-_SAMPLED_DOCUMENTS: Final = 20
-_SAMPLED_CHARS: Final = 4000
 _MANY_GONE: Final = 10
 """So many files that are gone, and more than half of all, are rather a disk that is not there."""
 
@@ -70,20 +70,22 @@ class Indexer:
         """The index at `db`, made if it is not there.
 
         chunk_tokens, overlap: of a new index; None = the Chunker's defaults. For one that is there, None, or the same.
-        language: of most texts (ISO 639-1), for stemming; None = guessed from some of the files under `paths`.
-        Raises RetrievalError if it cannot be opened or was made otherwise.
+        language: of most texts (ISO 639-1), for stemming; None = that of the index, of a new one guessed from some of
+        the first files that come.   paths: what is going to be indexed, checked before anything is made.
+        Raises RetrievalError if it cannot be opened or was made otherwise, InputError for a path that is not there.
         """
         chunker = Chunker(embedder, chunk_tokens, overlap)
-        if language is not None:
-            TermAnalyzer(language)  # an unknown one is said before anything is made
+        if paths:
+            roots_of(paths)
         info = new_info(embedder, chunker, TermAnalyzer(language or "en"))
+        info.is_language_open = language is None
         store = MilvusStore.create(db, collection, info, token=token)
         try:
-            if store.info is info and language is None and paths:
-                info.analyzer = TermAnalyzer(_language_of(paths)).to_dict()
-                store.save_info()
-            _check_same(store, chunk_tokens, overlap, language)
-            return cls(store, embedder)
+            store.info.check_chunking(chunk_tokens, overlap, store.where)
+            indexer = cls(store, embedder)
+            if language is not None:
+                indexer._use(language)
+            return indexer
         except BaseException:
             store.close()
             raise
@@ -117,8 +119,11 @@ class Indexer:
         report = IndexReport()
         roots = roots_of(paths, name)
         self._remember(roots, is_named=name is not None)
-        files = [file for root in roots for file in files_of(root, SUFFIXES, skip=self._own_path())]
+        skipped: Counter[str] = Counter()
+        files = [file for root in roots for file in files_of(root, SUFFIXES, skip=self._own_path(), skipped=skipped)]
         report.num_files = len(files)
+        report.skipped = dict((+skipped).most_common())
+        self._guess_language(files)
         self._take(self._preparation.portions(self._to_do(files, report)), report, on_file)
         self._remove_missing(roots, {file.source for file in files}, report, prune=prune)
         self.store.finish()
@@ -128,21 +133,41 @@ class Indexer:
     def add_bytes(self, content: bytes, name: str) -> IndexReport:
         """One file's content under a name, such as a browser sent it; replaces what had that name."""
         report = IndexReport(num_files=1)
-        record = FileRecord(name, "", "writing")
+        record = FileRecord(printable(name), "", "writing")
         self._begin([record])
         self._take(self._preparation.of_file(content, record), report, None)
         return report
+
+    def _use(self, language: str) -> None:
+        """Decides the language if it is open. Raises RetrievalError if the index was made for another one."""
+        info, analyzer = self.store.info, TermAnalyzer(language)
+        if info.is_language_open and self.store.count() == 0:
+            self._analyzer = analyzer
+            info.analyzer, info.is_language_open = analyzer.to_dict(), False
+            self.store.save_info()
+        elif analyzer.to_dict() != info.analyzer:
+            raise RetrievalError(
+                f"{self.store.where} was made for the language {info.analyzer.get('language')!r}, not {language!r}; "
+                "leave it out, or make a new index"
+            )
+
+    def _guess_language(self, files: Sequence[FoundFile]) -> None:
+        """Of an index without a chunk whose language is open; it stays open where there is no text to tell it."""
+        if self.store.info.is_language_open and self.store.count() == 0:
+            texts = samples_of([(file.path, file.source) for file in files])
+            if texts:
+                self._use(guess_language(texts))
 
     def _remember(self, roots: Sequence[Root], *, is_named: bool) -> None:
         known = self.store.info.roots
         for root in roots:
             before = known.get(root.name)
-            if before not in (None, str(root.path)) and not is_named:
+            if before not in (None, root.place) and not is_named:
                 raise RetrievalError(
-                    f"{self.store.where} holds {root.name!r} from {before}, not from {root.path}; if it has moved, say "
-                    f"--as {root.name}; if it is another folder, give it another name with --as"
+                    f"{self.store.where} holds {root.name!r} from {before}, not from {root.place}; if it has moved, "
+                    f"say --as {root.name}; if it is another folder, give it another name with --as"
                 )
-            known[root.name] = str(root.path)
+            known[root.name] = root.place
         self.store.save_info()
 
     def _own_path(self) -> Path | None:
@@ -176,23 +201,26 @@ class Indexer:
         if stale:
             self.store.remove(stale)
 
-    def _take(self, portions: Iterator[Portion], report: IndexReport, on_file: OnFile | None) -> None:
+    def _take(self, portions: Generator[Portion], report: IndexReport, on_file: OnFile | None) -> None:
         """Embeds and stores in good measures; records follow their chunks."""
         waiting: list[Portion] = []
-        num_stored = 0
+        num_chunks = num_stored = 0
 
         def store() -> None:
-            nonlocal num_stored
+            nonlocal num_chunks, num_stored
             self._store(waiting, report)
             num_stored += sum(portion.is_last for portion in waiting)
             waiting.clear()
+            num_chunks = 0
             if on_file is not None:
                 on_file(min(report.num_files, report.num_unchanged + num_stored), report.num_files)
 
-        for portion in portions:
-            waiting.append(portion)
-            if sum(len(each.chunks) for each in waiting) >= _EMBEDDED_TOGETHER:
-                store()
+        with closing(portions):
+            for portion in portions:
+                waiting.append(portion)
+                num_chunks += len(portion.chunks)
+                if num_chunks >= _EMBEDDED_TOGETHER or len(waiting) >= _LOOKED_UP_TOGETHER:
+                    store()
         store()
 
     def _store(self, portions: Sequence[Portion], report: IndexReport) -> None:
@@ -254,22 +282,8 @@ def new_info(embedder: Embedder, chunker: Chunker, analyzer: TermAnalyzer) -> In
         overlap=chunker.overlap,
         analyzer=analyzer.to_dict(),
         is_default_embedding=embedder.info.is_default,
+        embedding_base_url=embedder.info.base_url,
     )
-
-
-def _check_same(store: Store, chunk_tokens: int | None, overlap: int | None, language: str | None) -> None:
-    asked = {"chunk_tokens": chunk_tokens, "overlap": overlap}
-    for name, value in asked.items():
-        is_ = getattr(store.info, name)
-        if value is not None and value != is_:
-            raise RetrievalError(
-                f"{store.where} was made with {name} {is_}, not {value}; leave it out, or make a new index"
-            )
-    if language is not None and TermAnalyzer(language).to_dict() != store.info.analyzer:
-        was = store.info.analyzer.get("language")
-        raise RetrievalError(
-            f"{store.where} was made for the language {was!r}, not {language!r}; leave it out, or make a new index"
-        )
 
 
 def _record_of(file: FoundFile) -> FileRecord:
@@ -283,18 +297,3 @@ def _report(record: FileRecord, report: IndexReport) -> None:
     if record.error is not None:
         report.unreadable.append((record.source, record.error))
     report.notes += record.notes
-
-
-def _language_of(paths: Sequence[str | Path]) -> str:
-    """Guessed from the beginnings of some files from all over the folders."""
-    files = [file for root in roots_of(paths) for file in files_of(root, SUFFIXES)]
-    step = max(1, len(files) // _SAMPLES)
-    texts: list[str] = []
-    with ReadingProcess() as reading:
-        for file in files[::step][:_SAMPLES]:
-            try:
-                for document in islice(reading.documents(file.path, file.source, []), _SAMPLED_DOCUMENTS):
-                    texts.append(" ".join(section.text for section in document.sections)[:_SAMPLED_CHARS])
-            except UnreadableError:
-                continue
-    return guess_language(texts)

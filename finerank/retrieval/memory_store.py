@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..scores import FloatArray
 from .index_info import FileRecord, IndexInfo, file_id
-from .store import BM25_B, BM25_K1, Entry, Store
+from .store import BM25_B, BM25_K1, BM25_METHOD, Entry, Store
 from .types import Chunk, Found
 
 
@@ -97,7 +97,7 @@ class _Made:
         self.vectors = np.stack([entry.vector for entry in entries]) if entries else np.zeros((0, 0), np.float32)
         self.bm25: Any = None
         if any(entry.terms for entry in entries):
-            self.bm25 = bm25s.BM25(method="lucene", k1=BM25_K1, b=BM25_B)
+            self.bm25 = bm25s.BM25(method=BM25_METHOD, k1=BM25_K1, b=BM25_B)
             self.bm25.index([list(entry.terms) for entry in entries], show_progress=False)
 
     def best(self, scores: FloatArray, limit: int) -> list[Found]:

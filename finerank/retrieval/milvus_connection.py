@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
+from grpc import Call, RpcError  # type: ignore[import-untyped]
 from pymilvus import MilvusClient, MilvusException
 
 from ..errors import InputError, RetrievalError
@@ -16,6 +18,8 @@ for _name in ("pymilvus", "milvus_lite", "grpc._server"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
+_BAD_ARGUMENT: Final = (6, 1100)
+"""Codes of Milvus Lite 3.2 and of a Milvus server 2.6 for what they cannot parse; a lost server has others."""
 _users: Counter[Path] = Counter()
 """Clients of each Milvus Lite path in this process: they share one server, which the last one ends."""
 _changing = threading.Lock()
@@ -81,14 +85,21 @@ def release(client: MilvusClient, db: str) -> None:
 
 @contextmanager
 def refusals(where: str, filter_: str | None = None) -> Iterator[None]:
-    """What Milvus refuses, in a sentence: because of the filter if there is one."""
+    """What Milvus refuses, in a sentence: InputError if it is the filter, RetrievalError for all else."""
     try:
         yield
     except MilvusException as error:
         reason = " ".join(str(error.message).split())
-        if filter_:
+        if filter_ and _is_of_expression(error, reason):
             raise InputError(f"the filter {filter_!r} cannot be used: {reason}") from None
         raise RetrievalError(f"{where}: Milvus refused ({reason})") from None
+    except RpcError as error:  # what pymilvus passes on as it came: a deadline, a token that is not known
+        reason = " ".join(str(error.details() if isinstance(error, Call) else error).split())
+        raise RetrievalError(f"{where}: Milvus cannot be asked ({reason})") from None
+
+
+def _is_of_expression(error: MilvusException, reason: str) -> bool:
+    return error.code in _BAD_ARGUMENT or "expression" in reason or "query plan" in reason
 
 
 def _is_locked(path: Path) -> bool:

@@ -1,6 +1,6 @@
 """The two collections of an index, and what stands in their fields."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from pymilvus import DataType, Function, FunctionType, MilvusClient
@@ -11,8 +11,10 @@ from .store import BM25_B, BM25_K1, Entry
 from .types import Chunk
 
 CHUNK_FIELDS: Final = (
-    "id", "document_id", "source", "title", "text", "position", "page", "last_page", "headings", "metadata"
+    "id", "document_id", "source", "title", "text", "position", "page", "last_page", "headings", "num_tokens",
+    "metadata",
 )  # fmt: skip
+_NUMBERS: Final = ("position", "page", "last_page", "num_tokens")
 _FILE_FIELDS: Final = {"id", "source", "facts", "nothing"}
 _MOST_BYTES: Final = 65_535  # of a VARCHAR in Milvus
 _ID_BYTES: Final = 512
@@ -41,7 +43,7 @@ def _make_chunks(client: MilvusClient, name: str, info: IndexInfo, *, is_lite: b
     schema.add_field("text", DataType.VARCHAR, max_length=_MOST_BYTES)
     analyzer = {"tokenizer": "standard"}
     schema.add_field("terms", DataType.VARCHAR, max_length=_MOST_BYTES, enable_analyzer=True, analyzer_params=analyzer)
-    for number in ("position", "page", "last_page"):
+    for number in _NUMBERS:
         schema.add_field(number, DataType.INT64)
     for value in ("headings", "metadata"):
         schema.add_field(value, DataType.JSON)
@@ -74,13 +76,18 @@ def _make_files(client: MilvusClient, name: str) -> None:
 
 def is_collection_of_files(client: MilvusClient, name: str) -> bool:
     """Does it look as `make_collections` makes it?"""
-    return {field["name"] for field in client.describe_collection(name)["fields"]} == _FILE_FIELDS
+    return fields_of(client, name) == _FILE_FIELDS
 
 
-def chunk_row(entry: Entry) -> dict[str, Any]:
-    """A row of the collection of chunks; texts are cut where Milvus would refuse them."""
+def fields_of(client: MilvusClient, name: str) -> set[str]:
+    """Names of a collection's fields: the first indexes have no `num_tokens`."""
+    return {field["name"] for field in client.describe_collection(name)["fields"]}
+
+
+def chunk_row(entry: Entry, fields: Collection[str]) -> dict[str, Any]:
+    """A row of the collection of chunks, which has these `fields`; texts are cut where Milvus would refuse them."""
     chunk = entry.chunk
-    return {
+    row = {
         "id": chunk.id,
         "file_id": file_id(chunk.source),
         "document_id": _cut(chunk.document_id, 4096),
@@ -92,13 +99,15 @@ def chunk_row(entry: Entry) -> dict[str, Any]:
         "page": chunk.page or 0,
         "last_page": chunk.last_page or 0,
         "headings": list(chunk.headings),
+        "num_tokens": chunk.num_tokens,
         "metadata": dict(chunk.metadata),
         "dense": entry.vector.tolist(),
     }
+    return {name: value for name, value in row.items() if name in fields}
 
 
 def chunk_of(row: Mapping[str, Any]) -> Chunk:
-    """From CHUNK_FIELDS."""
+    """From those of CHUNK_FIELDS that there are."""
     return Chunk(
         id=row["id"],
         document_id=row["document_id"],
@@ -109,6 +118,7 @@ def chunk_of(row: Mapping[str, Any]) -> Chunk:
         page=row["page"] or None,
         last_page=row["last_page"] or None,
         headings=tuple(row["headings"]),
+        num_tokens=row.get("num_tokens", 0),
         metadata=row["metadata"],
     )
 

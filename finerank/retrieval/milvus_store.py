@@ -21,6 +21,7 @@ from .milvus_schema import (
     chunk_of,
     chunk_row,
     facts_of,
+    fields_of,
     files_of,
     is_collection_of_files,
     make_collections,
@@ -56,10 +57,9 @@ class MilvusStore(Store):
             raise RetrievalError(f"there is no index at {db}; make one with finerank index FOLDER --db {db}")
         client = connect(db, token)
         try:
-            info = _read_info(client, collection, _where(db, collection))
+            info = read_info(client, collection, _where(db, collection))
             if info is None:
-                there = ", ".join(collections_of(client)) or "none"
-                raise RetrievalError(f"{db} has no collection {collection!r}; there are: {there}")
+                raise RetrievalError(_why_not(client, db, collection))
             return cls(client, db, collection, info)
         except BaseException:
             release(client, db)
@@ -70,7 +70,7 @@ class MilvusStore(Store):
         """A new, empty index, or the one that is there; then `info` is that one's, and the caller compares."""
         client = connect(db, token)
         try:
-            known = _read_info(client, collection, _where(db, collection))
+            known = read_info(client, collection, _where(db, collection))
             if known is None:
                 _refuse_strangers(client, collection, _where(db, collection))
                 make_collections(client, collection, info, is_lite=is_path(db))
@@ -94,7 +94,7 @@ class MilvusStore(Store):
 
     def add(self, entries: Sequence[Entry]) -> None:
         with refusals(self.where):
-            for rows in portions([chunk_row(entry) for entry in entries]):
+            for rows in portions([chunk_row(entry, self._fields) for entry in entries]):
                 self._client.upsert(self._name, rows)
 
     def remove(self, file_ids: Sequence[str]) -> None:
@@ -159,11 +159,13 @@ class MilvusStore(Store):
         with refusals(self.where):
             for name in (self._name, files_of(self._name)):
                 self._client.load_collection(name)
+            self._fields = fields_of(self._client, self._name)
+        self._shown = [name for name in CHUNK_FIELDS if name in self._fields]
 
     def _search(self, data: list[Any], field: str, limit: int, filter_: str | None) -> list[Found]:
         with refusals(self.where, filter_):
             (rows,) = self._client.search(
-                self._name, data, anns_field=field, limit=limit, filter=filter_ or "", output_fields=list(CHUNK_FIELDS)
+                self._name, data, anns_field=field, limit=limit, filter=filter_ or "", output_fields=self._shown
             )
         return [Found(chunk_of(row["entity"]), float(row["distance"])) for row in rows]
 
@@ -182,13 +184,25 @@ def _where(db: str, collection: str) -> str:
     return f"{db}, collection {collection}"
 
 
+def _why_not(client: MilvusClient, db: str, collection: str) -> str:
+    """There is no index of that name."""
+    with refusals(_where(db, collection)):
+        names = collections_of(client)
+        if client.has_collection(files_of(collection)) and is_collection_of_files(client, files_of(collection)):
+            return (
+                f"{_where(db, collection)} is no index yet, for its making was cut short; run finerank index again, "
+                "with the same --db and --collection"
+            )
+    return f"{db} has no collection {collection!r}; there are: {', '.join(names) or 'none'}"
+
+
 def collections_of(client: MilvusClient) -> list[str]:
-    """Names of the indexes of finerank."""
+    """Names of the indexes of finerank, also of those whose making was cut short."""
     names = set(client.list_collections())
     return sorted(name for name in names if files_of(name) in names)
 
 
-def _read_info(client: MilvusClient, collection: str, where: str) -> IndexInfo | None:
+def read_info(client: MilvusClient, collection: str, where: str) -> IndexInfo | None:
     with refusals(where):
         if not client.has_collection(files_of(collection)):
             return None

@@ -1,11 +1,11 @@
 """How a search is to be done."""
 
-import re
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from ..errors import InputError
-from ..ranking import check_options
+from ..ranking import CALIBRATED, MinScore, check_options
 
 RecallMode: TypeAlias = Literal["hybrid", "dense", "bm25"]
 
@@ -25,16 +25,6 @@ class Rule:
     field: str
     pattern: str
 
-    def check(self) -> None:
-        """Raises InputError if the pattern is none."""
-        try:
-            re.compile(self.pattern)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise InputError(
-                f"rule {self.name!r}: {self.pattern!r} is no regular expression ({error}); write special characters "
-                "as \\. and so on"
-            ) from None
-
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
@@ -43,7 +33,8 @@ class SearchOptions:
     recall: candidates from each recall, 1 to 1,000.   depth: so many of the best go to the reranker, 0 = none.
     top_n: so many hits at most.   mode: dense and BM25 together, or one of them.
     filter: a Milvus expression over `source`, `title`, `page`, `document_id` and `metadata["key"]`.
-    instruction: for the reranker; None = its default.   min_score: only hits of at least this probability.
+    instruction: for the reranker; None = its default.   min_score: only hits of at least this probability; "calibrated"
+    is the threshold of the reranker's calibration.
     rules: candidates to drop before reranking.
     duplicates: chunks whose texts are at least so alike, in (0, 1], are collapsed into the best of them; None = keep.
     group: keep only the best chunk of each document.
@@ -56,18 +47,29 @@ class SearchOptions:
     mode: RecallMode = "hybrid"
     filter: str | None = None
     instruction: str | None = None
-    min_score: float | None = None
+    min_score: MinScore | None = None
     rules: tuple[Rule, ...] = ()
     duplicates: float | None = 0.95
     group: bool = False
     diversity: float = 0.0
 
+    def with_changes(self, changes: Mapping[str, Any]) -> Self:
+        """With other values of the fields that `changes` names. Raises InputError for a name that is none."""
+        known = self.__dataclass_fields__
+        for name in changes:
+            if name not in known:
+                raise InputError(f"{name} is no option of a search; there are {', '.join(known)}")
+        return replace(self, **changes)
+
     def check(self) -> None:
         """Raises InputError that names the option."""
+        from .rules import compiled_rule
+
         _check_count("recall", self.recall, 1, MOST_RECALLED)
         _check_count("depth", self.depth, 0, MOST_RECALLED)
         _check_count("top_n", self.top_n, 1, MOST_RECALLED)
-        check_options(self.top_n, self.min_score, 0)
+        # Whether there is a calibration the reranker says.
+        check_options(self.top_n, None if self.min_score == CALIBRATED else self.min_score, 0)
         if self.mode not in MODES:
             raise InputError(f"mode is {self.mode!r}; give one of {', '.join(MODES)}")
         if self.duplicates is not None and not 0.0 < self.duplicates <= 1.0:
@@ -77,7 +79,7 @@ class SearchOptions:
         if not 0.0 <= self.diversity <= 1.0:
             raise InputError(f"diversity is {self.diversity!r}; give a share from 0 to 1")
         for rule in self.rules:
-            rule.check()
+            compiled_rule(rule)
 
 
 def _check_count(name: str, value: object, least: int, most: int) -> None:

@@ -7,24 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ..sentences import whole_sentences
+from .letters import WIDE
 from .types import Section
 
 _BLANK_LINES: Final = re.compile(r"\n(?:[^\S\n]*\n)+")
-_SENTENCE_END: Final = re.compile(
-    # Western: a point ends a sentence before white space, unless a small letter or a digit follows ("e.g. so").
-    r"""(?:[.!?…؟۔։།॥။៕]['"”’»)\]]*(?P<space>\s+)(?![a-zà-ÿа-я\d])"""
-    # Chinese and Japanese: no white space is needed.
-    r"""|[。！？｡][”’」』）】]*(?P<none>\s*)"""
-    r"""|(?P<line>\n\s*))"""
-)
-_SHORT_FORM: Final = re.compile(
-    r"\b(?:[A-Z]|Dr|Mr|Mrs|Ms|Prof|St|No|Nr|Fig|Eq|Art|Abs|Sec|vs|cf|ca|bzw|approx|et al)\.$"
-)
 _FINISHED: Final = re.compile(r"""[.!?…:;。！？：；؟۔।॥]['"”’»)\]」』）】]*$""")
-_RUNS_ON: Final = re.compile(r"[a-zà-ÿа-яё\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_RUNS_ON: Final = re.compile(f"[a-zà-ÿа-яё{WIDE}]")
 _FENCE: Final = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})", re.MULTILINE)
 _SPACE: Final = re.compile(r"\s+")
-_CJK: Final = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_WIDE: Final = re.compile(f"[{WIDE}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +87,14 @@ def joined(passages: Sequence[Passage]) -> Passage:
 
 
 def sentences_of(passage: Passage) -> list[Passage]:
-    """Its sentences and lines; joined they are the passage again."""
+    """Its sentences and lines; joined they are the passage again, but for white space at its end."""
     pieces: list[Passage] = []
-    start, gap = 0, passage.gap
-    for found in _SENTENCE_END.finditer(passage.text):
-        kind = found.lastgroup or "line"
-        end, after = found.start(kind), found.end(kind)
-        if after >= len(passage.text):
-            break
-        if kind == "space" and _SHORT_FORM.search(passage.text, max(start, end - 8), end):
-            continue
-        if end > start:
-            pieces.append(Passage(passage.text[start:end], gap, passage.page, passage.last_page))
-            gap = ""
-        start, gap = after, gap + passage.text[end:after]
-    pieces.append(Passage(passage.text[start:], gap, passage.page, passage.last_page))
-    return pieces
+    text, before = passage.text, 0
+    for start, end in whole_sentences(text):
+        gap = text[before:start] if pieces else passage.gap
+        pieces.append(Passage(text[start:end] if pieces else text[:end], gap, passage.page, passage.last_page))
+        before = end
+    return pieces or [passage]
 
 
 def cut_at(passage: Passage, borders: Sequence[int]) -> list[Passage]:
@@ -142,15 +126,13 @@ def tail_of(text: str, num_characters: int) -> str:
     start = max(0, len(text) - num_characters)
     if start == 0:
         return text
-    for found in _SENTENCE_END.finditer(text, max(0, start - 2)):
-        if start <= found.end() < len(text) and not _SHORT_FORM.search(
-            text, max(0, found.start() - 6), found.start() + 1
-        ):
-            return text[found.end() :].lstrip()
+    sentence = next((first for first, _ in whole_sentences(text) if first >= start), None)
+    if sentence is not None:
+        return text[sentence:]
     space = _SPACE.search(text, start)
     if space and space.end() < len(text):
         return text[space.end() :].lstrip()
-    return text[start:] if _CJK.match(text, start) else ""
+    return text[start:] if _WIDE.match(text, start) else ""
 
 
 def _finish_sentence(before: list[Passage], paragraphs: list[Passage]) -> list[Passage]:
@@ -164,6 +146,6 @@ def _finish_sentence(before: list[Passage], paragraphs: list[Passage]) -> list[P
     if last.text.endswith("-"):
         text = last.text[:-1] + end.text
     else:
-        text = last.text + ("" if _CJK.search(last.text[-1]) else " ") + end.text
+        text = last.text + ("" if _WIDE.search(last.text[-1]) else " ") + end.text
     before[-1] = Passage(text, last.gap, last.page, end.last_page)
     return ([joined(others)] if others else []) + paragraphs[1:]

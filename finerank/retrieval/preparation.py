@@ -2,14 +2,15 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import UnreadableError
 from .chunking import Chunker
 from .index_info import FileRecord
-from .reading_process import ReadingProcess
+from .reading_process import ReadingAccidentError, ReadingProcess
 from .types import Chunk
 
 _AHEAD: Final = 16
@@ -34,11 +35,13 @@ class Preparation:
         self._reading = reading
         self._chunker = chunker
 
-    def portions(self, files: Iterable[tuple[Any, FileRecord]]) -> Iterator[Portion]:
+    def portions(self, files: Iterable[tuple[Any, FileRecord]]) -> Generator[Portion]:
         """A file that cannot be read ends with a record that says why."""
-        return _ahead(lambda: (portion for file, record in files for portion in self.of_file(file, record)))
+        return _ahead(
+            lambda: (portion for file, record in files for portion in self.of_file(file, record)), self._reading.end
+        )
 
-    def of_file(self, file: Any, record: FileRecord) -> Iterator[Portion]:
+    def of_file(self, file: Any, record: FileRecord) -> Generator[Portion]:
         notes: list[str] = []
         waiting: list[Chunk] = []
         try:
@@ -51,12 +54,17 @@ class Preparation:
             record.state = "done"
         except UnreadableError as error:
             record.state, record.error, waiting = "unreadable", str(error), []
+            if isinstance(error, ReadingAccidentError):
+                record.digest = ""  # so that the next run tries it again
         record.notes = tuple(notes)
         yield Portion(record, waiting, is_last=True)
 
 
-def _ahead(make: Callable[[], Iterable[Portion]]) -> Iterator[Portion]:
-    """The same items, made in a thread. What it raises is raised here."""
+def _ahead(make: Callable[[], Iterable[Portion]], stop: Callable[[], None]) -> Generator[Portion]:
+    """The same items, made in a thread. What it raises is raised here.
+
+    stop: called if nobody wants the rest, for the thread may be waiting for a file.
+    """
     made: queue.Queue[Any] = queue.Queue(_AHEAD)
     is_unwanted = threading.Event()
 
@@ -76,7 +84,8 @@ def _ahead(make: Callable[[], Iterable[Portion]]) -> Iterator[Portion]:
         except _NobodyWaits:
             pass
         except BaseException as error:
-            made.put((None, error)) if not is_unwanted.is_set() else None
+            with suppress(_NobodyWaits):
+                put((None, error))
 
     thread = threading.Thread(target=run, name="finerank-reading", daemon=True)
     thread.start()
@@ -88,8 +97,11 @@ def _ahead(make: Callable[[], Iterable[Portion]]) -> Iterator[Portion]:
             if item is None:
                 return
             yield item
-    finally:
+    except BaseException:  # also of whoever takes the items
         is_unwanted.set()
+        stop()
+        raise
+    finally:
         thread.join(timeout=5.0)
 
 

@@ -136,7 +136,7 @@ def _rules_of(entry: object) -> tuple[Rule, ...]:
     if not field or not pattern:
         raise InputError(f"rule {entry[:60]!r} lacks its {'pattern' if field else 'field'}; give {_what_rules_are()}")
     rule = Rule(f"{field}{_SEPARATOR}{pattern}", field, pattern)
-    _compiled(rule)
+    compiled_rule(rule)
     return (rule,)
 
 
@@ -160,7 +160,7 @@ class _Matcher:
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self._pattern = _compiled(rule)
+        self._pattern = compiled_rule(rule)
 
     def matches(self, chunk: Chunk, clock: _Clock) -> bool:
         text = _field_of(chunk, self.rule.field)
@@ -182,8 +182,8 @@ class _Matcher:
             ) from None
 
 
-def _compiled(rule: Rule) -> Any:
-    """Raises InputError if the pattern is too long or none."""
+def compiled_rule(rule: Rule) -> Any:
+    """Its pattern, as `regex` has it. Raises InputError if that is too long or none."""
     import regex  # of the extra `models`
 
     if len(rule.pattern) > LONGEST_PATTERN and rule not in _OWN_RULES:

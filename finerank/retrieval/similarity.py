@@ -13,13 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scores import FloatArray
+from .letters import SPACELESS
 
 _WORD: Final = re.compile(r"\w+")
-# Kana, Han, Thai to Khmer: no spaces between words. Hangul has them.
-_WORD_OR_CHARACTER: Final = re.compile(
-    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]|[\U00020000-\U0003ffff]"
-    r"|[^\W\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+"
-)
+_WORD_OR_CHARACTER: Final = re.compile(rf"[{SPACELESS}]|[^\W{SPACELESS}]+")
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 """2**64 / the golden ratio, odd (Knuth, The Art of Computer Programming 3, section 6.4)."""
 

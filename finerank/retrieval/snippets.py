@@ -7,22 +7,10 @@ from typing import Final
 
 from ..sentences import sentence_windows
 from ..texts import Window
+from .letters import WIDE
+from .matches import Match, matches_of
 
-_WIDE: Final = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD: Final = re.compile(rf"[{_WIDE}]+|[^\W{_WIDE}]+(?:[-.'\u2019/][^\W{_WIDE}]+)*")
-_IS_WIDE: Final = re.compile(rf"[{_WIDE}]")
-_STOP_WORDS: Final = frozenset(
-    """a about after all also an and any are as at be been before but by can could did do does for from get had has have
-    how i if in into is it its may me more most my no not of on or our out should so some such than that the their them
-    then there these they this to under up use was we were what when where which while who whose why will with would you
-    your""".split()
-)
-"""Words of form: they stand in every passage, so they say nothing about where to look."""
-_WIDE_STOP: Final = frozenset(
-    "的了是在和与及或吗呢吧啊么个这那我你他她它们有什怎为之其也就都而于以着过被把从到请该此" + "のをにはがとでもかです"
-)
-_SHORTEST_STEM: Final = 4
-_LONGEST_ENDING: Final = 3
+_IS_WIDE: Final = re.compile(f"[{WIDE}]")
 _REPEATED: Final = 0.1
 """What a word counts for when it stands in the window already."""
 _ELLIPSIS: Final = "…"
@@ -39,24 +27,13 @@ class Snippet:
     is_whole: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
-    """start, end: characters of the passage.   word: which of the query's."""
-
-    start: int
-    end: int
-    word: str
-    weight: float
-
-
 def snippet(text: str, query: str, length: int = 240) -> Snippet:
     """The best `length` characters of `text` for `query`, or a little less: cut between sentences, else between words.
 
-    Words match in any case and with any common ending ("sensor" and "sensors"); Chinese and Japanese by two characters
-    at least. A passage in another language than the query gives its beginning.
+    What matches is in matches.py. A passage in another language than the query gives its beginning.
     """
     flat = _flattened(text)
-    found = _matches(flat, _query_words(query))
+    found = matches_of(query, flat)
     if len(flat) <= length:
         return Snippet(flat, _spans(found, (0, len(flat)), 0))
     window = _cut(flat, found, length)
@@ -70,57 +47,7 @@ def _flattened(text: str) -> str:
     return " ".join(text.split())
 
 
-def _query_words(query: str) -> list[str]:
-    """What to look for: words, and pairs of characters where there are no spaces."""
-    words: list[str] = []
-    for match in _WORD.finditer(query.casefold()):
-        word = match.group()
-        if _IS_WIDE.match(word):
-            words += _wide_pairs(word)
-        elif word not in _STOP_WORDS and (len(word) > 1 or word.isdigit()):
-            words.append(word)
-    return list(dict.fromkeys(words))
-
-
-def _wide_pairs(run: str) -> list[str]:
-    parts = [part for part in re.split(f"[{''.join(_WIDE_STOP)}]", run) if part]
-    return [pair for part in parts for pair in ([part[i : i + 2] for i in range(len(part) - 1)] or [part])]
-
-
-def _matches(text: str, words: Sequence[str]) -> list[_Match]:
-    """In order of their beginnings."""
-    wide = [word for word in words if _IS_WIDE.match(word)]
-    narrow = [word for word in words if not _IS_WIDE.match(word)]
-    found = [
-        _Match(match.start(), match.end(), word, _weight(word))
-        for word in wide
-        for match in re.finditer(re.escape(word), text, re.IGNORECASE)
-    ]
-    for match in _WORD.finditer(text) if narrow else ():
-        word = next((each for each in narrow if _is_same(each, match.group().casefold())), None)
-        if word is not None:
-            found.append(_Match(match.start(), match.end(), word, _weight(word)))
-    return sorted(found, key=lambda each: (each.start, each.end))
-
-
-def _is_same(asked: str, word: str) -> bool:
-    """Equal but for an ending. Numbers and codes have none."""
-    if asked == word:
-        return True
-    if min(len(asked), len(word)) < _SHORTEST_STEM or not (asked.isalpha() and word.isalpha()):
-        return False
-    stem = max(_SHORTEST_STEM, max(len(asked), len(word)) - _LONGEST_ENDING)
-    return asked[:stem] == word[:stem]
-
-
-def _weight(word: str) -> float:
-    """Codes say most, long words more than short ones."""
-    if any(map(str.isdigit, word)):
-        return 3.0
-    return 1.0 if _IS_WIDE.match(word) else min(len(word), 8) / 4
-
-
-def _cut(text: str, found: Sequence[_Match], length: int) -> Window:
+def _cut(text: str, found: Sequence[Match], length: int) -> Window:
     """Where the snippet begins and ends."""
     first, last = _best_run(found, length)
     sentences = sentence_windows(text, len(text))
@@ -128,7 +55,7 @@ def _cut(text: str, found: Sequence[_Match], length: int) -> Window:
     return start, _end(text, sentences, start, length)
 
 
-def _best_run(found: Sequence[_Match], length: int) -> Window:
+def _best_run(found: Sequence[Match], length: int) -> Window:
     """Characters from the first to the last match of the `length` characters that have most of the query's words."""
     best, best_weight = (0, 0), 0.0
     for index, first in enumerate(found):
@@ -177,7 +104,7 @@ def _end(text: str, sentences: Sequence[Window], start: int, length: int) -> int
     return most if space < 0 else space
 
 
-def _spans(found: Sequence[_Match], window: Window, shift: int) -> tuple[Window, ...]:
+def _spans(found: Sequence[Match], window: Window, shift: int) -> tuple[Window, ...]:
     """Of the matches inside of `window`, those that touch each other as one."""
     spans: list[Window] = []
     for match in found:

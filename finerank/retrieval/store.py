@@ -12,6 +12,8 @@ from .types import Chunk, Found
 BM25_K1: Final = 1.5
 BM25_B: Final = 0.75
 """Those that Milvus Lite 3.2 has, whatever it is told; so an index on a server finds the same."""
+BM25_METHOD: Final = "lucene"
+"""Its formula, as bm25s names it."""
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ from threading import Lock
 from typing import Any, Final, Self
 
 from ..errors import InputError, RetrievalError
-from .terms_asian import CLUSTERS, HAN, HANGUL, KANA, AsianAnalyzer
+from .letters import CLUSTERS, HANGUL, WIDE
+from .terms_asian import AsianAnalyzer
 from .terms_languages import OTHERS, STEMMERS
 from .terms_words import SIGNS, WordAnalyzer
 
@@ -21,7 +22,7 @@ VERSION: Final = 1
 """Of the rules here; raised whenever a text gets other terms than before, for then an index has to be made anew."""
 LANGUAGES: Final = frozenset(STEMMERS) | OTHERS
 """ISO 639 codes that an analyzer can be for."""
-_ASIAN: Final = f"{HAN}{KANA}{HANGUL}{CLUSTERS}"
+_ASIAN: Final = f"{WIDE}{HANGUL}{CLUSTERS}"
 _HAS_ASIAN: Final = re.compile(f"[{_ASIAN}]")
 _HAS_SIGNS: Final = re.compile(f"[{SIGNS}]")
 _JOINTS: Final = r"(?:[-\u2010\u2011\u2013_./'\u2019+@\\&]|(?<=\d)[,:](?=\d))"

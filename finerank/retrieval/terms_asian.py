@@ -6,19 +6,13 @@ from itertools import pairwise
 from threading import Lock
 from typing import Any, Final
 
+from .letters import CLUSTERS, HANGUL, KANA, WIDE
 from .terms_languages import FUNCTION_WORDS
 from .terms_words import fold
 
-HAN: Final = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-KANA: Final = "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
-HANGUL: Final = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
-CLUSTERS: Final = (
-    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e80-\u0ece\u0edc-\u0edf\u1000-\u103f\u1050-\u108f\u1780-\u17d3\u17d7-\u17dd"
-)
-"""Letters and signs of Thai, Lao, Burmese and Khmer."""
 _KANA: Final = re.compile(f"[{KANA}]")
-_CHINESE_OR_JAPANESE: Final = re.compile(f"[{HAN}{KANA}]")
-_RUNS: Final = re.compile(f"(?P<han>[{HAN}{KANA}]+)|(?P<hangul>[{HANGUL}]+)|(?P<clusters>[{CLUSTERS}]+)")
+_CHINESE_OR_JAPANESE: Final = re.compile(f"[{WIDE}]")
+_RUNS: Final = re.compile(f"(?P<wide>[{WIDE}]+)|(?P<hangul>[{HANGUL}]+)|(?P<clusters>[{CLUSTERS}]+)")
 _CLUSTER: Final = re.compile(
     "[\u0e40-\u0e44\u0ec0-\u0ec4]?[^\u0e30-\u0e3a\u0e45-\u0e4e\u0eb0-\u0ebc\u0ec6-\u0ece\u102b-\u103e\u1056-\u1059\u105e-"
     "\u1060\u1062-\u1064\u1067-\u106d\u1071-\u1074\u1082-\u108d\u17b4-\u17d3\u17dd]"
@@ -35,7 +29,7 @@ _MOST_SUDACHI: Final = 10_000
 
 
 class AsianAnalyzer:
-    """The terms of a run of characters that `RUN` matches."""
+    """The terms of a run of letters of these scripts."""
 
     def __init__(self, language: str) -> None:
         self._language = language

@@ -1,10 +1,11 @@
 """The nouns of retrieval: what a file holds, what an index holds, and what a search gives back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from ..types import ModelInfo
+from ..ranking import MinScore
+from ..types import ModelInfo, Ranking
 
 
 @dataclass(slots=True)
@@ -79,7 +80,8 @@ class Hit:
 
     dense, bm25: cosine and BM25 score, None where that recall did not find it; *_rank from 1.
     code_rank: from 1, among those that have the codes of the query ("E07"); None for the others.
-    fused: of reciprocal rank fusion.   recall_rank: from 1, its place before the reranker.
+    fused: of reciprocal rank fusion.   recall_rank: from 1, its place before the reranker, behind rules and
+    near-duplicates.
     score, log_odds: the reranker's; None without one, or if the reranker failed on it (`error` says why).
     is_truncated: the reranker saw only its beginning.
     num_more: further chunks of the same document that were left out by grouping.
@@ -107,10 +109,10 @@ class SearchFacts:
     """What is true of a whole answer.
 
     embedding_model, reranker: who answered; None where that stage did not run.
-    num_dense, num_bm25: what each recall found; num_recalled: both together.
+    num_dense, num_bm25: what each recall found; num_recalled: all together, with what the query's codes found.
     dropped: rule -> how many candidates it dropped.   num_duplicates: collapsed into others.   num_reranked: of those.
     seconds: stage ("embed", "dense", "bm25", "rules", "rerank") -> how long it took.
-    warnings: what the caller should know of this answer.
+    warnings: what the caller should know of this answer; those made here are notes.Note, with a code.
     """
 
     embedding_model: str | None = None
@@ -134,3 +136,22 @@ class SearchResult:
     hits: list[Hit]
     recalled: list[Hit]
     facts: SearchFacts
+
+
+class Ranker(Protocol):
+    """What of a `Reranker` is needed here; a server gives its own, which queues and counts."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    @property
+    def calibration(self) -> Any:
+        """None, or what `min_score="calibrated"` goes by."""
+
+    def rank(
+        self, query: str, documents: Sequence[str], *, instruction: str | None = None, min_score: MinScore | None = None
+    ) -> Ranking: ...
+
+    async def arank(
+        self, query: str, documents: Sequence[str], *, instruction: str | None = None, min_score: MinScore | None = None
+    ) -> Ranking: ...

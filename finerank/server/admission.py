@@ -29,11 +29,19 @@ class Admission:
     """Not thread-safe: it belongs to the event loop.
 
     max_tokens: that may wait or be computed, None = 128 batches.   tokens, calls: of those inside.
+    unit, remedy: words for a refusal, where something else than tokens is counted.
     tokens_per_second: what the server has answered lately, 0 = not known yet.
     """
 
-    def __init__(self, max_tokens: int | None) -> None:
+    def __init__(
+        self,
+        max_tokens: int | None,
+        *,
+        unit: str = "tokens",
+        remedy: str = "try again later, or start it with a larger --max-queue-tokens",
+    ) -> None:
         self.max_tokens = max_tokens
+        self._unit, self._remedy = unit, remedy
         self.tokens = 0
         self.calls = 0
         self.tokens_per_second = 0.0
@@ -50,8 +58,8 @@ class Admission:
         limit = self.max_tokens or _BATCHES * batch_tokens
         if self.calls and self.tokens + tokens > limit:
             raise OverloadedError(
-                f"{self.tokens:,} tokens of {self.calls:,} requests are waiting and this server takes {limit:,}; try "
-                "again later, or start it with a larger --max-queue-tokens",
+                f"{self.tokens:,} {self._unit} of {self.calls:,} requests are waiting and this server takes "
+                f"{limit:,}; {self._remedy}",
                 self._retry_after_s(self.tokens + tokens - limit),
             )
         wait_s = self.wait_s

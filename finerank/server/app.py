@@ -4,7 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -35,6 +35,13 @@ from .watch import ApiPaths, CallNotes, Drain, Watch, Witness
 if TYPE_CHECKING:
     from ..embedder import Embedder
     from ..reranker import Reranker
+
+
+_DESCRIPTION: Final = (
+    "Reranking in every dialect that clients speak (`/v1/rerank` unless a client wants another), vectors of texts "
+    "(`/v1/embeddings` as OpenAI, `/embed` as Text Embeddings Inference), and search in an index of documents "
+    "(`/v1/search`, `/v1/collections`)."
+)
 
 
 class LayeredApp(FastAPI):
@@ -70,7 +77,14 @@ def create_app(settings: Settings, reranker: "Reranker | None" = None, embedder:
     service = RerankService(ModelPool(settings, reranker), settings, EmbedderSlot(settings, embedder))
     search = SearchService(service)
     lifespan = _lifespan(service, search, tracer)
-    app = LayeredApp(title="finerank", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = LayeredApp(
+        title="finerank",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
     app.state.service = service
     app.state.search = search
     app.state.drain = Drain()
@@ -119,7 +133,7 @@ def _observe(
     metrics: Metrics = app.state.metrics
     log = RequestLog(with_texts=settings.log_texts)
     service.pool.on_loaded.append(metrics.follow)
-    service.embedding.on_loaded.append(metrics.follow)
+    app.state.search.on_searched.append(metrics.searched)
     service.observers += [CallNotes(), metrics, log]
     witnesses: list[Witness] = [metrics, log]
     if tracer is not None:

@@ -1,4 +1,4 @@
-"""`EmbedderSlot`: the one embedding model of a server, loaded when it is first asked for.
+"""`EmbedderSlot`: one embedding model of a server, loaded when it is first asked for.
 
 Used from the event loop only; the loading itself runs in a thread of its own. It knows no HTTP.
 """
@@ -7,8 +7,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..client.providers import without_provider
 from ..errors import NotReadyError, UnknownModelError
 from ..settings import Settings
 from .admission import Admission
@@ -23,11 +24,21 @@ _log = logging.getLogger(__name__)
 class EmbedderSlot:
     """Holds one embedder. Without one given, the first call loads it: a server that only ranks never does.
 
+    wanted, load: another model than that of the settings, and what loads it, in a thread.
     on_loaded: called with the embedder once it is there.   admission: of its calls; it has a speed of its own.
     """
 
-    def __init__(self, settings: Settings, embedder: "Embedder | None" = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        embedder: "Embedder | None" = None,
+        *,
+        wanted: str | None = None,
+        load: "Callable[[], Embedder] | None" = None,
+    ) -> None:
         self.settings = settings
+        self.wanted = wanted or settings.embedding_model or "the embedded model"
+        self._open = load or (lambda: load_embedder(settings))
         self.admission = Admission(settings.max_queue_tokens)
         self.on_loaded: list[Callable[[Embedder], None]] = []
         self._embedder = embedder
@@ -41,13 +52,22 @@ class EmbedderSlot:
         return self.settings.embedding_model is not None
 
     @property
-    def wanted(self) -> str:
-        """Name of the model that the settings ask for."""
-        return self.settings.embedding_model or "the embedded model"
-
-    @property
     def loaded(self) -> "Embedder | None":
         return self._embedder
+
+    @property
+    def num_bytes(self) -> int:
+        """Of the loaded weights; 0 while there are none."""
+        return 0 if self._embedder is None else self._embedder.model.num_bytes
+
+    def may_be(self, name: str, *, is_default: bool) -> bool:
+        """Might this be the model of that name? One that is not loaded yet is told by its name alone.
+
+        is_default: it is the embedded one.
+        """
+        if self._embedder is not None:
+            return True
+        return _short(name) == _short(self.wanted) if self.is_named else is_default
 
     async def ready(self, name: str | None = None) -> "Embedder":
         """The embedder, loaded if need be.   name: of the model that the caller asks for.
@@ -86,7 +106,7 @@ class EmbedderSlot:
     async def _load(self) -> "Embedder":
         """Once for all who wait; one who stops waiting does not end it for the others."""
         if self._loading is None:
-            self._loading = asyncio.get_running_loop().create_task(in_thread(lambda: load_embedder(self.settings)))
+            self._loading = asyncio.get_running_loop().create_task(in_thread(self._open))
         loading = self._loading
         try:
             return await asyncio.shield(loading)
@@ -105,21 +125,24 @@ def load_embedder(settings: Settings) -> "Embedder":
     from ..models.text_loading import is_remote
 
     name, dimensions = settings.embedding_model, settings.embedding_dimensions
-    if name is not None and is_remote(name):
-        return Embedder(name, dimensions=dimensions)
-    return Embedder(
-        name,
-        hub=settings.hub,
-        device=settings.device,
-        dtype=settings.dtype,
-        max_length=settings.max_length,
-        dimensions=dimensions,
-        parse_control_tokens=settings.parse_control_tokens,
-        deterministic=settings.deterministic,
-        batch_tokens=settings.batch_tokens,
-        trust_remote_code=settings.trust_remote_code,
-    )
+    local = {} if name is not None and is_remote(name) else local_options(settings)
+    return Embedder(name, dimensions=dimensions, **local)
+
+
+def local_options(settings: Settings) -> dict[str, Any]:
+    """Options of `Embedder` for a model that is computed here, whichever it is."""
+    return {
+        "hub": settings.hub,
+        "device": settings.device,
+        "dtype": settings.dtype,
+        "max_length": settings.max_length,
+        "parse_control_tokens": settings.parse_control_tokens,
+        "deterministic": settings.deterministic,
+        "batch_tokens": settings.batch_tokens,
+        "trust_remote_code": settings.trust_remote_code,
+    }
 
 
 def _short(name: str) -> str:
-    return PurePath(name).name.lower()
+    """Without the provider, the organisation or the folder, which callers leave out."""
+    return PurePath(without_provider(name)).name.lower()

@@ -1,11 +1,12 @@
 """`Metrics`: the figures of one application for Prometheus, served at `/metrics`; deploy/ has a dashboard for them.
 
-Three sources: requests (watch.py), calls that reached the service, batches of the engines. Most children of a label
-are kept here, because prometheus_client looks them up under a lock each time.
+Four sources: requests (watch.py), calls that reached the service, batches of the engines, searches. Most children of a
+label are kept here, because prometheus_client looks them up under a lock each time.
 """
 
 import sys
 from bisect import bisect_left
+from collections import Counter as Counts
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,7 @@ from .watch import Drain, RequestFacts
 if TYPE_CHECKING:
     from ..embedder import Embedder
     from ..reranker import Reranker
+    from ..retrieval.types import SearchFacts
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -48,6 +50,9 @@ class Metrics:
         self._refusal = cache(self._counter("refusals", "Requests answered with a problem, by kind.", "reason").labels)
         self._caller_request = cache(self._counter("key_requests", "Requests by name of the key.", "key").labels)
         self._caller_tokens = cache(self._counter("key_tokens", "Prompt tokens by name of the key.", "key").labels)
+        self._stage_seconds = cache(
+            self._histogram("search_stage_seconds", "Of a stage of a search.", _SECONDS, "stage").labels
+        )
         self._calls = cache(self._call_figures())
         self._batches = cache(self._batch_figures())
 
@@ -78,6 +83,11 @@ class Metrics:
         if origin.dialect == PAGE:
             self._request(PAGE, "200").inc()
             self._request_seconds(PAGE).observe(answer.facts.seconds)
+
+    def searched(self, facts: "SearchFacts") -> None:
+        """Stages: embed, dense, bm25, rules, rerank; as many as the search had."""
+        for stage, seconds in facts.seconds.items():
+            self._stage_seconds(stage).observe(seconds)
 
     def failed(self, origin: Origin, call: Call, error: BaseException) -> None:
         """Requests are counted by what they were answered; only the page's calls are none."""
@@ -208,13 +218,13 @@ class _State(Collector):
 
     def _queue(self) -> Iterator[Metric]:
         admission, pool = self._service.admission, self._service.pool
-        embedding = self._service.embedding.admission
+        doors = [admission, *(slot.admission for slot in pool.embedders)]
         is_ready = pool.default.is_ready and not self._drain.is_on
         yield _gauge("ready", "1 if /ready says so.", is_ready)
-        yield _gauge(
-            "queue_tokens", "Tokens that wait or are computed, as estimated.", admission.tokens + embedding.tokens
-        )
-        yield _gauge("queue_requests", "Requests that wait or are computed.", admission.calls + embedding.calls)
+        tokens, calls = sum(each.tokens for each in doors), sum(each.calls for each in doors)
+        yield _gauge("queue_tokens", "Tokens that wait or are computed, as estimated.", tokens)
+        yield _gauge("queue_requests", "Requests that wait or are computed.", calls)
+        yield _gauge("queue_searches", "Searches whose first stage waits or runs.", self._service.recalls.calls)
         yield _gauge("tokens_per_second", "Computed lately; 0 if not known.", admission.tokens_per_second)
 
     def _models(self) -> Iterator[Metric]:
@@ -229,11 +239,15 @@ class _State(Collector):
                 size.add_metric([name], slot.num_bytes)
                 if report is not None:
                     tested.add_metric([name], report.is_passed)
-        embedder = self._service.embedding.loaded
-        if embedder is not None:
-            told = embedder.info
-            info.add_metric([told.name, told.fingerprint, told.dtype, told.device, __version__], 1)
-            size.add_metric([told.name], embedder.model.num_bytes)
+        embedder_bytes: Counts[str] = Counts()
+        for embedding in self._service.pool.embedders:
+            if embedding.loaded is not None:
+                told = embedding.loaded.info
+                info.add_metric([told.name, told.fingerprint, told.dtype, told.device, __version__], 1)
+                # One model may be loaded with several dimensions.
+                embedder_bytes[told.name] += embedding.num_bytes
+        for name, num_bytes in embedder_bytes.items():
+            size.add_metric([name], num_bytes)
         yield from (info, size, tested)
 
     def _cache(self) -> Iterator[Metric]:

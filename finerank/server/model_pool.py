@@ -16,7 +16,9 @@ from ..settings import Settings
 from .model_slot import ModelSlot
 
 if TYPE_CHECKING:
+    from ..embedder import Embedder
     from ..reranker import Reranker
+    from .embedder_slot import EmbedderSlot
 
 EMBEDDED: Final = "embedded"
 _SPEC: Final = re.compile(r"(?:(?P<alias>[\w.-]+)=)?(?P<model>.+?)(?:@(?P<dtype>\w+))?")
@@ -56,13 +58,15 @@ class ModelPool:
     """The first model answers whoever names none; with a single one, whoever names any (unless `strict_model`).
 
     slots: name -> slot, in the order of the settings, then those added while serving.
-    on_loaded: called with every reranker that takes a slot.
+    embedders: embedding models beside them. Their weights count under the bound, and are not put away.
+    on_loaded: called with every reranker that takes a slot, and with every embedder.
     result_cache: one for all models, None = off.
     """
 
     def __init__(self, settings: Settings, reranker: "Reranker | None" = None) -> None:
         self.settings = settings
-        self.on_loaded: list[Callable[[Reranker], None]] = []
+        self.on_loaded: list[Callable[[Reranker | Embedder], None]] = []
+        self.embedders: list[EmbedderSlot] = []
         self.result_cache = open_cache(settings.result_cache, settings.result_cache_mb << 20)
         specs = [ModelSpec.parse(text) for text in settings.model or (EMBEDDED,)]
         self.slots: dict[str, ModelSlot] = {}
@@ -71,10 +75,21 @@ class ModelPool:
             wanted = spec.settings(settings, is_first=index == 0)
             self.slots[spec.name] = ModelSlot(wanted, given, name=spec.name, on_put=self._tell_loaded)
         self._loading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[bool]] = set()
 
     @property
     def default(self) -> ModelSlot:
         return next(iter(self.slots.values()))
+
+    def is_named(self, name: str | None, slot: ModelSlot) -> bool:
+        """Does `name` mean this very model, or does it only stand in for one that is not served?
+
+        Not by "embedded", which the page sends for the model that nobody named.
+        """
+        if name is None or name == EMBEDDED:
+            return False
+        names = {_short(slot.name), _short(slot.reranker.info.name)}
+        return _short(name) in names
 
     @property
     def loaded(self) -> list[ModelSlot]:
@@ -140,6 +155,11 @@ class ModelPool:
         slot = self.slots.pop(name)
         await slot.close()
 
+    def add_embedder(self, slot: "EmbedderSlot") -> None:
+        """Counts it from now on; whoever makes it closes it."""
+        self.embedders.append(slot)
+        slot.on_loaded.append(self._embedder_loaded)
+
     async def close(self) -> None:
         for slot in list(self.slots.values()):
             await slot.close()
@@ -150,6 +170,14 @@ class ModelPool:
         reranker.result_cache = self.result_cache
         for listener in self.on_loaded:
             listener(reranker)
+
+    def _embedder_loaded(self, embedder: "Embedder") -> None:
+        for listener in self.on_loaded:
+            listener(embedder)
+        if self.settings.max_model_memory is not None:
+            task = asyncio.get_running_loop().create_task(self._put_away(None, 0))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _bring(self, slot: ModelSlot) -> None:
         """Loads a model on demand; the first one is being loaded anyway and says so."""
@@ -178,11 +206,11 @@ class ModelPool:
         """A model of a hub shows its size only once it is loaded."""
         await self._put_away(loaded, loaded.num_bytes)
 
-    async def _put_away(self, kept: ModelSlot, num_bytes: int) -> bool:
+    async def _put_away(self, kept: ModelSlot | None, num_bytes: int) -> bool:
         """Unloads idle models, the longest unused first, until the others leave room for `kept`. Do they?"""
         if self.settings.max_model_memory is None:
             return True
-        limit = self.settings.max_model_memory * 2**30
+        limit = self.settings.max_model_memory * 2**30 - sum(slot.num_bytes for slot in self.embedders)
         while others := [slot for slot in self.loaded if slot is not kept]:
             if sum(slot.num_bytes for slot in others) + num_bytes <= limit:
                 return True

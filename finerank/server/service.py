@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
+from ..client.providers import without_provider
 from ..errors import DeadlineError, InputError
 from ..instructions import resolve_instruction
 from ..models.text_prompts import TextKind
@@ -104,13 +105,15 @@ class Observer(Protocol):
 
 
 ANYONE: Final = Origin()
+_MOST_RECALLS: Final = 128
+"""Searches whose first stage waits or runs: some seconds' worth, as each takes about 0.1 s of one of four threads."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class RerankService:
     """Answers calls with the models of the pool, as many at a time as the admission lets in.
 
-    embedding: the model that texts get their vectors from.
+    embedding: the model that texts get their vectors from.   recalls: admission of searches to their first stage.
     """
 
     def __init__(self, pool: ModelPool, settings: Settings, embedding: EmbedderSlot | None = None) -> None:
@@ -118,6 +121,8 @@ class RerankService:
         self.embedding = embedding if embedding is not None else EmbedderSlot(settings)
         self.settings = settings
         self.admission = Admission(settings.max_queue_tokens)
+        self.recalls = Admission(_MOST_RECALLS, unit="searches", remedy="try again later")
+        self.pool.add_embedder(self.embedding)
         self.observers: list[Observer] = []
 
     @property
@@ -161,9 +166,14 @@ class RerankService:
 
         return await self._watched(call, origin, self._ranking(call, origin, documents, work))
 
-    async def embed(self, call: EmbeddingCall, origin: Origin = ANYONE) -> "Embeddings":
-        """Vectors of the texts, in input order. The embedding model is loaded if need be. Raises what `rank` raises."""
-        return await self._watched(call, origin, self._embeddings(call, origin))
+    async def embed(
+        self, call: EmbeddingCall, origin: Origin = ANYONE, slot: EmbedderSlot | None = None
+    ) -> "Embeddings":
+        """Vectors of the texts, in input order. The embedding model is loaded if need be. Raises what `rank` raises.
+
+        slot: of another model than `embedding`, as an index may have.
+        """
+        return await self._watched(call, origin, self._embeddings(call, origin, slot or self.embedding))
 
     async def _watched(self, call: Call, origin: Origin, work: Awaitable[A]) -> A:
         try:
@@ -178,7 +188,7 @@ class RerankService:
 
     async def _ranking(self, call: Call, origin: Origin, documents: Sequence[Document], work: Work) -> Ranking:
         self._check_size(documents, "documents", "send the best candidates only")
-        async with self._deadline(origin) as limit:
+        async with self.deadline(origin) as limit:
             slot = await self.pool.ready_slot(call.model)
             with slot.use() as reranker:
                 tokens = estimated_tokens(documents, call.max_document_tokens or reranker.info.max_length)
@@ -186,13 +196,13 @@ class RerankService:
                 with self.admission.admit(tokens, reranker.batch_tokens, limit):
                     return await work(reranker)
 
-    async def _embeddings(self, call: EmbeddingCall, origin: Origin) -> "Embeddings":
+    async def _embeddings(self, call: EmbeddingCall, origin: Origin, slot: EmbedderSlot) -> "Embeddings":
         self._check_size(call.texts, "input", "send them in several requests")
-        async with self._deadline(origin) as limit:
-            embedder = await self.embedding.ready(call.model)
+        async with self.deadline(origin) as limit:
+            embedder = await slot.ready(call.model)
             tokens = estimated_tokens(call.texts, embedder.info.max_length or sys.maxsize)
             self._check_tokens(tokens, "texts")
-            with self.embedding.admission.admit(tokens, embedder.batch_tokens, limit):
+            with slot.admission.admit(tokens, embedder.batch_tokens, limit):
                 return await embedder.aembed(
                     call.texts,
                     call.kind,
@@ -203,7 +213,7 @@ class RerankService:
                 )
 
     @asynccontextmanager
-    async def _deadline(self, origin: Origin) -> AsyncIterator[float]:
+    async def deadline(self, origin: Origin, remedy: str = "send fewer documents") -> AsyncIterator[float]:
         """Seconds that the block may take. Raises DeadlineError if it is not done by then."""
         limit = min(origin.timeout_s or self.settings.request_timeout, self.settings.request_timeout)
         try:
@@ -213,8 +223,8 @@ class RerankService:
             if isinstance(error, DeadlineError):
                 raise
             raise DeadlineError(
-                f"not done within {limit:g} s; send fewer documents, or allow more with X-Request-Timeout (seconds, up "
-                f"to --request-timeout, {self.settings.request_timeout:g})"
+                f"not done within {limit:g} s; {remedy}, or allow more with X-Request-Timeout (seconds, up to "
+                f"--request-timeout, {self.settings.request_timeout:g})"
             ) from None
 
     def _check_size(self, documents: Sequence[Document], name: str, remedy: str) -> None:
@@ -238,6 +248,6 @@ def notes_of(call: Call, answer: Answer) -> list[str]:
     """What the caller should know about the answer: the library's warnings, and a model other than the one named."""
     name = answer.facts.model.name
     notes = list(answer.facts.warnings)
-    if call.model is not None and call.model != name:
+    if call.model is not None and call.model not in (name, without_provider(name)):
         notes.append(f"model {call.model!r} was asked for, {name!r} answered")
     return notes

@@ -1,6 +1,6 @@
 """The page: five tabs under one line about the model.
 
-Sentences are in texts.py, and words.py changes their language; parts.py has the boxes that several tabs have, form.py
+Sentences are in texts*.py, and words.py changes their language; parts.py has the boxes that several tabs have, form.py
 what stands in them. Each tab is one file with its form and what its buttons do. Markup is made in render*.py only, what
 the browser does by itself is page.js, and what the page may load from where is decided in mount.py.
 """

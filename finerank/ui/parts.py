@@ -1,6 +1,5 @@
 """The boxes and buttons that several tabs have, and the options with which all events are wired."""
 
-import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -13,7 +12,8 @@ from ..server.search_service import SearchService
 from ..server.service import Origin, RerankService
 from . import render_page
 from .passages import PassageReader
-from .texts import PRESET_NAMES_ZH, Language, say
+from .texts import Language, say
+from .texts_zh import PRESET_NAMES_ZH
 from .upload import RawFile, Upload, most_bytes, read_files, read_upload
 from .words import Text, Words
 
@@ -62,7 +62,7 @@ class Parts:
         if upload is None or upload.content is None:
             return upload
         max_length = (await self.service.pool.ready_slot(model or None)).reranker.info.max_length
-        passages = await asyncio.to_thread(self.reader.passages, upload.content, upload.name, max_length)
+        passages = await self.reader.passages(upload.content, upload.name, max_length)
         return replace(upload, passages=passages)
 
     def read_files(self, sent: Any) -> list[RawFile]:

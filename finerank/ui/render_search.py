@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from ..retrieval.explain import Move, moves_of
+from ..retrieval.notes import Note
 from ..retrieval.snippets import Snippet, snippet
 from ..retrieval.types import Hit, SearchFacts, SearchResult
 from .render import Html, both, clipped, element, error_html, joined, line_html, notes_html, score_html, status_html
 from .render_ranking import place_of, text_html
 from .texts import Language, say
+from .texts_zh import NOTES_ZH
 from .upload_index import UploadIndex
 
 _SNIPPET: Final = 320
@@ -23,7 +25,7 @@ _RECALL: Final = ("embed", "dense", "bm25")
 
 def found_html(language: Language, result: SearchResult) -> Html:
     """A line of facts, then the recall's order on the left and the results on the right."""
-    notes = notes_html(result.facts.warnings)
+    notes = notes_html(_warning(language, each) for each in result.facts.warnings)
     if not result.hits:
         empty = element("p", say(language, "search.nothing"), class_="fr-summary")
         return element("section", empty, _facts(language, result.facts), notes, class_="fr-answer")
@@ -64,15 +66,21 @@ def opening_html(opened: UploadIndex) -> Html:
     )
 
 
-def opened_html(language: Language, opened: UploadIndex) -> Html:
-    """What can be searched, and what could not be read."""
-    key = "search.opened" if not opened.unreadable else "search.opened_part"
+def sent_to_html(names: Sequence[str]) -> Html:
+    """Who reads files that are opened here, beside this server."""
+    return line_html(both("search.sent_to", names=", ".join(names))) if names else joined()
+
+
+def opened_html(language: Language, opened: UploadIndex, sent_to: Sequence[str]) -> Html:
+    """What can be searched, and what could not be read.   sent_to: models of other services."""
+    key = "search.opened_part" if opened.unreadable else "search.opened_sent" if sent_to else "search.opened"
     line = line_html(
         both(
             key,
             count=f"{opened.num_files - len(opened.unreadable):,}",
             all=f"{opened.num_files:,}",
             passages=f"{opened.num_chunks:,}",
+            names=", ".join(sent_to),
         )
     )
     notes = [why for _, why in opened.unreadable] + opened.notes
@@ -88,6 +96,13 @@ def marked_html(cut: Snippet) -> Html:
         parts += [cut.text[end:start], element("mark", cut.text[start:stop], class_="fr-hit")]
         end = stop
     return element("p", *parts, cut.text[end:], class_="fr-text fr-snippet")
+
+
+def _warning(language: Language, warning: str) -> str:
+    """What has no code was said by a model or another part of the library, in English."""
+    if language == "zh" and isinstance(warning, Note) and warning.code in NOTES_ZH:
+        return NOTES_ZH[warning.code].format(**warning.values)
+    return warning
 
 
 def _summary(language: Language, result: SearchResult, moves: Sequence[Move]) -> str:

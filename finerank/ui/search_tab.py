@@ -4,11 +4,11 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import gradio as gr
 
+from ..client.providers import EMBEDDING_PROVIDERS, split_name
 from ..retrieval.options import SearchOptions
 from ..retrieval.rules import RULE_SETS, rules_from
 from .examples import MANUALS, MANUALS_QUERY
@@ -16,7 +16,7 @@ from .form import check_query, failure_html
 from .parts import IN_BROWSER, QUIET, Parts, html, origin_of
 from .render import placeholder_html, status_html
 from .render_page import intro_html
-from .render_search import found_html, opened_html, opening_html
+from .render_search import found_html, opened_html, opening_html, sent_to_html
 from .texts import Language, PageError, language_of, say
 from .upload import RawFile, send_files
 from .upload_index import MOST_SETS, UploadIndex, UploadIndexes
@@ -31,16 +31,8 @@ _DUPLICATES: Final = 0.95
 _CONTEXT_TOKENS: Final = 4000
 _LOOK_S: Final = 0.5
 _MOST_PAGES: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class _Boxes:
-    """What a search is asked with."""
-
-    where: Any
-    token: Any
-    query: Any
-    options: list[Any]
+_SENDING: Final = "sending"
+"""In place of a token while the browser sends the files."""
 
 
 def make_search_tab(parts: Parts) -> None:
@@ -51,6 +43,7 @@ def make_search_tab(parts: Parts) -> None:
             where = _where(parts)
             with gr.Column(visible=parts.search.index is None, elem_id="search-upload") as upload:
                 files = parts.files_picker("search-files")
+                sent_to = parts.about("search-sent-to")
                 about = parts.about("about-search")
                 with gr.Row(elem_classes="fr-examples"):
                     sample = parts.button("search-sample", "search.sample")
@@ -62,11 +55,15 @@ def make_search_tab(parts: Parts) -> None:
     row, saved = parts.downloads("search-save", "json", "txt")
     answer = html(placeholder_html("search.empty"), elem_id="search-answer")
     token = gr.Textbox(visible=False)
-    boxes = _Boxes(where, token, query, options)
-    inputs = [parts.language, parts.model, boxes.where, boxes.token, boxes.query, *boxes.options]
+    inputs = [parts.language, parts.model, where, token, query, *options]
     gr.on([submit.click, query.submit], actions.search, inputs, [answer, row, saved], **QUIET)
     submit.click(None, js="() => finerank.scrollTo('search-answer')", **IN_BROWSER)
-    files.change(actions.open, [parts.language, files], [about, token], **QUIET)
+    # In the browser and at once: what was opened before must not be searched while the new files are on their way.
+    files.change(None, files, token, js=f"(files) => files ? '{_SENDING}' : ''", **IN_BROWSER)
+    # "multiple": or else files that are chosen while others are indexed would wait until those are done.
+    files.change(actions.open, [parts.language, files], [about, token], trigger_mode="multiple", **QUIET)
+    # When the page is loaded: models may have come since it was made.
+    gr.on(None, lambda: sent_to_html(_outside(parts)), None, sent_to, **QUIET)
     where.change(lambda value: gr.update(visible=value != _INDEX), where, upload, **QUIET)
     sample.click(_sample, None, [files, query], **QUIET)
 
@@ -81,25 +78,37 @@ class _Actions:
         self._uploads = UploadIndexes(parts.search)
         self._newest: OrderedDict[str, str] = OrderedDict()
 
-    async def open(self, request: gr.Request, spoken: str, sent: Any) -> AsyncIterator[tuple[str, str]]:
-        """(how far the files are indexed, the token to search them with)."""
-        language = language_of(spoken)
+    async def open(self, request: gr.Request, spoken: str, sent: Any) -> AsyncIterator[tuple[Any, Any]]:
+        """(how far the files are indexed, the token to search them with), as long as no others are chosen."""
+        page = request.session_hash or ""
+        self._remember(page, "")
+        known: str | None = None
+        async for shown, token in self._opening(page, language_of(spoken), sent):
+            if not self._is_newest(page, token):
+                # Gradio says again what was said last when a generator ends.
+                yield gr.skip(), gr.skip()
+                return
+            # Once only: later on the browser may have put _SENDING there.
+            yield shown, gr.skip() if token == known else token
+            known = token
+
+    async def _opening(self, page: str, language: Language, sent: Any) -> AsyncIterator[tuple[str, str]]:
+        token = ""
         try:
             files = self._parts.read_files(sent)
-            self._remember(request, self._uploads.token_of(files))
             if not files:
                 yield "", ""
                 return
             opened = self._uploads.open(files)
+            token = opened.token
+            self._remember(page, token)
             async for shown in self._progress(opened):
-                if not self._is_newest(request, opened.token):
-                    return
-                yield shown, opened.token
+                yield shown, token
             await opened.searcher()
         except Exception as error:
-            yield failure_html(language, error), ""
+            yield failure_html(language, error), token
             return
-        yield opened_html(language, opened), opened.token
+        yield opened_html(language, opened, _outside(self._parts)), token
 
     async def search(
         self,
@@ -123,29 +132,35 @@ class _Actions:
             opened = self._opened(where, token)
             if opened is not None:
                 async for shown in self._progress(opened):
+                    if not self._is_newest(request.session_hash or "", token):
+                        raise PageError("search.changed")
                     yield shown, gr.update(visible=False), None
             yield status_html(say(language, "search.waiting")), gr.update(visible=False), None
             find = self._search.searcher if opened is None else opened.searcher
             result = await self._search.search(find, query, options, model=model or None, origin=origin_of(request))
-            files = await self._search.in_thread(await self._files(result, await find()))
+            searcher = await find()
+            files = await self._search.in_thread(lambda: _files(result, searcher))
         except Exception as error:
             yield failure_html(language, error), gr.update(visible=False), None
             return
         yield found_html(language, result), gr.update(visible=bool(result.hits)), files
 
-    def _remember(self, request: gr.Request, token: str) -> None:
-        """What this page has opened last: files that were chosen before may still be read."""
-        self._newest[request.session_hash or ""] = token
+    def _remember(self, page: str, token: str) -> None:
+        """What a page has opened last: files that were chosen before may still be indexed."""
+        self._newest[page] = token
+        self._newest.move_to_end(page)
         while len(self._newest) > _MOST_PAGES:
             self._newest.popitem(last=False)
 
-    def _is_newest(self, request: gr.Request, token: str) -> bool:
-        return self._newest.get(request.session_hash or "", token) == token
+    def _is_newest(self, page: str, token: str) -> bool:
+        return self._newest.get(page, token) == token
 
     def _opened(self, where: str, token: str) -> UploadIndex | None:
         """None for the server's index. Raises PageError."""
         if where == _INDEX and self._search.index is not None:
             return None
+        if token == _SENDING:
+            raise PageError("search.sending")
         if not token:
             raise PageError("search.no_files")
         opened = self._uploads.get(token)
@@ -160,16 +175,17 @@ class _Actions:
             assert opened.task is not None
             await asyncio.wait({opened.task}, timeout=_LOOK_S)
 
-    async def _files(self, result: "SearchResult", searcher: "Searcher") -> Any:
-        """Makes what can be saved: the answer, and the passages as a context for a language model."""
-        from ..retrieval.answer import answer_of
-        from ..retrieval.context import context_block
 
-        return lambda: {
-            "name": "finerank-search",
-            "json": json.dumps(answer_of(result, explain=True), ensure_ascii=False, indent=2) + "\n",
-            "txt": context_block(result, _CONTEXT_TOKENS, searcher.count_tokens) + "\n",
-        }
+def _files(result: "SearchResult", searcher: "Searcher") -> dict[str, str]:
+    """What can be saved: the answer, and the passages as a context for a language model."""
+    from ..retrieval.answer import answer_of
+    from ..retrieval.context import context_block
+
+    return {
+        "name": "finerank-search",
+        "json": json.dumps(answer_of(result, explain=True), ensure_ascii=False, indent=2) + "\n",
+        "txt": context_block(result, _CONTEXT_TOKENS, searcher.count_tokens) + "\n",
+    }
 
 
 def _asked(
@@ -205,6 +221,19 @@ def _where(parts: Parts) -> Any:
 
 def _places(language: Language) -> list[list[str]]:
     return [[say(language, f"search.where.{each}"), each] for each in (_INDEX, _FILES)]
+
+
+def _outside(parts: Parts) -> list[str]:
+    """Models of other services, which read what is searched."""
+    index = parts.search.index
+    embedding = parts.service.embedding
+    embedder = (index and index.embedder) or embedding.loaded
+    name = embedding.wanted if embedder is None else embedder.info.name
+    rerankers = [slot.reranker.info for slot in parts.service.pool.slots.values() if slot.is_ready]
+    return [
+        *([name] if split_name(name, EMBEDDING_PROVIDERS) else []),
+        *(info.name for info in rerankers if info.kind == "remote"),
+    ]
 
 
 def _options(parts: Parts) -> list[Any]:

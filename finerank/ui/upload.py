@@ -7,6 +7,7 @@ import base64
 import binascii
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -67,14 +68,16 @@ def read_upload(sent: Mapping[str, Any] | None, limit: int) -> Upload | None:
 
 
 def read_files(sent: Mapping[str, Any] | None, limit: int) -> list[RawFile]:
-    """The files of a control for several, `limit` bytes together; [] if none was chosen. Raises PageError."""
+    """The files of a control for several, `limit` bytes together; [] if none was chosen. No two have one name, for an
+    index knows its files by them. Raises PageError.
+    """
     if not sent:
         return []
     given = [each for each in sent.get("files") or () if isinstance(each, Mapping)]
     size = sum(each["size"] for each in given if isinstance(each.get("size"), int))
     if size > limit:
         raise PageError("file.all_too_large", size=_megabytes(size), limit=_megabytes(limit))
-    return [_raw(each, limit) for each in given]
+    return _with_names_of_their_own([_raw(each, limit) for each in given])
 
 
 def send_files(files: Iterable[RawFile]) -> dict[str, Any]:
@@ -85,6 +88,19 @@ def send_files(files: Iterable[RawFile]) -> dict[str, Any]:
             for file in files
         ]
     }
+
+
+def _with_names_of_their_own(files: Iterable[RawFile]) -> list[RawFile]:
+    """The second `report.pdf` becomes `report (2).pdf`."""
+    named: dict[str, RawFile] = {}
+    repeated: Counter[str] = Counter()
+    for file in files:
+        name, path = file.name, PurePath(file.name)
+        while name in named:
+            repeated[file.name] += 1
+            name = f"{path.stem} ({repeated[file.name] + 1}){path.suffix}"
+        named[name] = RawFile(name, file.content)
+    return list(named.values())
 
 
 def _raw(sent: Mapping[str, Any], limit: int) -> RawFile:

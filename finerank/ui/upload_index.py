@@ -11,12 +11,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from ..errors import InputError, RetrievalError
 from ..extras import remedy_for
 from ..server.search_service import SearchService
+from .texts import PageError
 from .upload import RawFile
 
 if TYPE_CHECKING:
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 MOST_SETS: Final = 8
 MOST_BYTES: Final = 512 << 20
-"""Of vectors and texts of all sets together."""
+"""Of vectors and texts of all sets together, and of the files of those that are not yet indexed."""
 _AT_ONCE: Final = 2
-"""Sets that are being indexed; others wait."""
+"""Sets that are being indexed; others wait, as files."""
 _SAMPLES: Final = 3
-_SAMPLE_CHARS: Final = 4000
+"""Files whose language is guessed."""
 
 
 class UploadIndex:
     """One set of files on its way into an index.
 
     num_done: files that were read.   current: the name of the one in hand.   num_chunks: passages so far.
-    unreadable: (file, why).   notes: what was odd.   num_bytes: of the finished index.
+    unreadable: (file, why).   notes: what was odd.   num_bytes: of the files, then of the index; 0 if it failed.
     """
 
     def __init__(self, token: str, files: Sequence[RawFile]) -> None:
@@ -45,7 +45,7 @@ class UploadIndex:
         self.num_done = 0
         self.current = files[0].name
         self.num_chunks = 0
-        self.num_bytes = 0
+        self.num_bytes = sum(len(file.content) for file in files)
         self.unreadable: list[tuple[str, str]] = []
         self.notes: list[str] = []
         self._started = time.monotonic()
@@ -57,6 +57,10 @@ class UploadIndex:
         return self.task is not None and self.task.done()
 
     @property
+    def is_failed(self) -> bool:
+        return self.task is not None and self.is_done and (self.task.cancelled() or self.task.exception() is not None)
+
+    @property
     def seconds(self) -> float:
         return time.monotonic() - self._started
 
@@ -66,15 +70,16 @@ class UploadIndex:
         # Whoever waits may go away; the index is there for others too.
         return await asyncio.shield(self.task)
 
-    def build(self, embedder: "Embedder") -> "Searcher":
-        """In a thread."""
+    def build(self, embedder: "Embedder") -> "tuple[Searcher, int]":
+        """(the index, its bytes). In a thread. Raises InputError if nothing could be read of any file."""
         from ..retrieval.chunking import Chunker
         from ..retrieval.indexer import Indexer, new_info
+        from ..retrieval.language import language_of
         from ..retrieval.memory_store import MemoryStore
         from ..retrieval.searcher import Searcher
         from ..retrieval.terms import TermAnalyzer
 
-        language = _language_of(self._files)
+        language = language_of([(file.content, file.name) for file in self._files], most_files=_SAMPLES)
         store = MemoryStore(new_info(embedder, Chunker(embedder), TermAnalyzer(language)))
         with Indexer(store, embedder) as indexer:
             for file in self._files:
@@ -84,16 +89,21 @@ class UploadIndex:
                 self.notes += report.notes
                 self.num_done += 1
                 self.num_chunks = store.count()
-        self._files = ()
         if not self.num_chunks:
             raise InputError("; ".join(why for _, why in self.unreadable) or "the files hold no text")
         store.finish()
-        self.num_bytes = store.num_bytes
-        return Searcher(store, embedder)
+        return Searcher(store, embedder), store.num_bytes
+
+    def let_go(self, num_bytes: int) -> None:
+        """Of the files, whatever became of them.   num_bytes: of what is kept instead."""
+        self._files, self.num_bytes = (), num_bytes
 
 
 class UploadIndexes:
-    """The last sets that were opened: at most 8, and at most 512 MiB together, but for the newest one."""
+    """The last sets that were opened: at most 8, and at most 512 MiB together, but for the newest one.
+
+    Those that were not used for longest make room, once they are indexed. For one event loop.
+    """
 
     def __init__(self, search: SearchService) -> None:
         self._search = search
@@ -102,15 +112,20 @@ class UploadIndexes:
         self._threads = ThreadPoolExecutor(_AT_ONCE, "finerank-uploads")
 
     def open(self, files: Sequence[RawFile]) -> UploadIndex:
-        """Those files, being indexed from now on unless they are already there."""
+        """Those files, being indexed from now on unless they are already there.
+
+        Raises PageError if as many others are not yet indexed as may be.
+        """
         token = self.token_of(files)
         known = self._sets.get(token)
-        if known is None or (known.is_done and known.task is not None and known.task.exception() is not None):
-            known = self._sets[token] = UploadIndex(token, files)
+        if known is None or known.is_failed:
+            known = UploadIndex(token, files)
+            self._check_room(known.num_bytes)
+            self._sets[token] = known
             known.task = asyncio.get_running_loop().create_task(self._build(known))
             known.task.add_done_callback(_heard)
+            self._make_room()
         self._sets.move_to_end(token)
-        self._make_room()
         return known
 
     def get(self, token: str) -> UploadIndex | None:
@@ -129,20 +144,32 @@ class UploadIndexes:
         return hashed.hexdigest()
 
     async def _build(self, index: UploadIndex) -> "Searcher":
-        embedder = await self._search.embedder()
-        searcher = await asyncio.get_running_loop().run_in_executor(self._threads, _installed, index, embedder)
+        kept = 0
+        try:
+            embedder = await self._search.embedder()
+            searcher, kept = await asyncio.get_running_loop().run_in_executor(
+                self._threads, _installed, index, embedder
+            )
+        finally:
+            index.let_go(kept)
         self._make_room()
         return searcher
 
+    def _check_room(self, num_bytes: int) -> None:
+        """Sets that are not yet indexed make no room: somebody waits for them."""
+        waiting = [each for each in self._sets.values() if not each.is_done]
+        if waiting and (len(waiting) >= MOST_SETS or num_bytes + sum(each.num_bytes for each in waiting) > MOST_BYTES):
+            raise PageError("search.busy", count=len(waiting))
+
     def _make_room(self) -> None:
-        """The longest unused go first."""
-        while len(self._sets) > 1 and (
-            len(self._sets) > MOST_SETS or sum(each.num_bytes for each in self._sets.values()) > MOST_BYTES
-        ):
-            self._sets.popitem(last=False)
+        for token in [token for token, each in self._sets.items() if each.is_done]:
+            if len(self._sets) <= MOST_SETS and sum(each.num_bytes for each in self._sets.values()) <= MOST_BYTES:
+                return
+            del self._sets[token]
 
 
-def _installed(index: UploadIndex, embedder: "Embedder") -> "Searcher":
+def _installed(index: UploadIndex, embedder: "Embedder") -> "tuple[Searcher, int]":
+    """In a thread. Raises RetrievalError if the extra is missing."""
     try:
         return index.build(embedder)
     except ModuleNotFoundError as error:
@@ -153,20 +180,3 @@ def _heard(task: "asyncio.Task[Searcher]") -> None:
     """A failure is told to whoever searches; asyncio need not complain that nobody did."""
     if not task.cancelled():
         task.exception()
-
-
-def _language_of(files: Sequence[RawFile]) -> str:
-    """Guessed from the beginnings of a few of them."""
-    from ..errors import UnreadableError
-    from ..retrieval.reading_process import ReadingProcess
-    from ..retrieval.terms import guess_language
-
-    texts: list[str] = []
-    with ReadingProcess() as reading:
-        for file in files[:: max(1, len(files) // _SAMPLES)][:_SAMPLES]:
-            try:
-                for document in islice(reading.documents(file.content, file.name, []), _SAMPLES):
-                    texts.append(" ".join(section.text for section in document.sections)[:_SAMPLE_CHARS])
-            except UnreadableError:
-                continue
-    return guess_language(texts)

@@ -20,6 +20,7 @@ from .fake_model import FakeLoader
 def learn(run: Run, loader: FakeLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs the command in an empty folder with 120 pairs in pairs.csv."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     lines = ["query,document,label"]
     for number in range(60):
         lines += [f"alarm E{number},alarm E{number} is a fault,{int(number % 10 != 0)}"]
@@ -66,13 +67,30 @@ def test_json_is_the_file(learn: Any) -> None:
         (("absent.csv",), "there is no file absent.csv"),
         (("pairs.csv", "--out", "absent/x.json"), "there is no folder absent"),
         (("pairs.csv", "--report", "absent/x.html"), "there is no folder absent"),
+        (("pairs.csv", "--out", "."), ". is a folder; name a file in it"),
+        (("pairs.csv", "--precision", "0.99"), "from 60 relevant pairs of 120: it takes at least 299"),
     ],
 )
-def test_what_cannot_be_done_is_said_and_leaves_no_file(learn: Any, arguments: tuple[str, ...], message: str) -> None:
+def test_what_cannot_be_done_is_said_and_leaves_no_file(
+    learn: Any, loader: FakeLoader, arguments: tuple[str, ...], message: str
+) -> None:
     result = learn(*arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
     assert not Path("calibration.json").exists()
+    assert hasattr(loader, "model") == (arguments[-1] == "0.95")  # whether that can be promised, the scores must tell
+
+
+def test_scores_are_computed_once(learn: Any, loader: FakeLoader) -> None:
+    assert learn("pairs.csv").exit_code == 0
+    num_calls = len(loader.model.instructions)
+    again = learn("pairs.csv", "--precision", "0.75", "--out", "again.json")
+    assert again.exit_code == 0, again.output
+    assert len(loader.model.instructions) < num_calls / 2  # its self-test still asks
+    first, second = Calibration.load("calibration.json"), Calibration.load("again.json")
+    assert first.curve == second.curve
+    assert learn("pairs.csv", "--cache", "off").exit_code == 0
+    assert len(loader.model.instructions) == num_calls
 
 
 def test_hopeless_pairs_are_refused_before_a_model_is_loaded(learn: Any, loader: FakeLoader) -> None:

@@ -42,6 +42,25 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     assert read_contender(str(folder)).model == str(folder)
 
 
+def test_an_instruction_may_be_longer_than_a_files_name() -> None:
+    long = "Given a clause, find the statute. " * 10
+    assert read_contender(f"instruction={long}").instruction == long.strip()
+    assert read_contender(f"model=a/b,instruction={long}").name == f"a/b [{long[:24]}...]"
+    with pytest.raises(InputError, match="is no dtype"):
+        read_contender(f"{long}@{long}")
+
+
+def test_options_for_all_do_not_reach_a_model_behind_an_api(loader: FakeLoader) -> None:
+    shared = {"dtype": "bf16", "device": "cpu", "max_length": 512, "self_test": "off"}
+    loaders = [read_contender(each).contender(shared).reranker for each in ("tei:bge", "org/model@fp32")]
+    options = []
+    for load in loaders:
+        assert callable(load)
+        load().close()
+        options.append(loader.options)
+    assert options == [{"max_length": 512, "self_test": "off"}, shared | {"dtype": "fp32"}]
+
+
 def test_equal_contenders_get_names_of_their_own() -> None:
     assert [each.name for each in read_contenders(["a/b", "a/b", "c/d"])] == ["a/b", "a/b #2", "c/d"]
 
@@ -58,6 +77,16 @@ def test_equal_contenders_get_names_of_their_own() -> None:
         (["model=a/b,preset=lawyers", "c/d"], "unknown preset 'lawyers'"),
         (["model=a/b,deterministic=maybe", "c/d"], "give true or false"),
         (["@bf16", "c/d"], "has no model"),
+        (["model=a/b,dtype=fp8", "c/d"], "dtype is 'fp8'; known: auto, float32"),
+        (["model=a/b,long_documents=windows", "c/d"], "long_documents is 'windows'; known: truncate, chunk"),
+        (["model=a/b,hub=foo", "c/d"], "hub is 'foo'; known: huggingface, modelscope"),
+        (["model=a/b,prompt-form=mine", "c/d"], "prompt_form is 'mine'; known: readme, evaluation"),
+        (["model=a/b,max_length=0", "c/d"], "max_length is 0; give a whole number of tokens from 16 to 32,768"),
+        (["model=a/b,max_length=99.5", "c/d"], "max_length is '99.5'"),
+        (["model=a/b,device=gpu", "c/d"], "device is 'gpu'; give auto, cpu, cuda"),
+        (["model=a/b,form=evaluation", "c/d"], "unknown key 'form'; known: name, model"),
+        (["model=a/b,model=c/d", "c/d"], "a key stands there twice"),
+        (["siliconflow:some/model@bf16", "c/d"], "computed by its provider, where --dtype has no effect"),
     ],
 )
 def test_contenders_that_cannot_be_understood(written: list[str], message: str) -> None:
@@ -88,6 +117,19 @@ def test_models_are_compared_and_what_got_worse_is_named(
     assert record["worse_than"] == "A"
     assert list(record["worse"]) == ["B"]
     assert all("p_holm" in test for test in record["tests"])
+
+
+def test_a_contender_cannot_be_called_as_the_first_stage(run: Run, loader: FakeLoader, data: Path) -> None:
+    refused = run("compare", data, "name=bm25,model=a/a", "b/b")
+    assert (refused.exit_code, "two stages are called 'bm25'" in refused.stderr) == (2, True)
+    assert not hasattr(loader, "model")
+
+
+def test_names_with_brackets_are_shown_as_they_are(run: Run, loader: FakeLoader, data: Path) -> None:
+    shown = run("compare", data, "name=a [bfloat16],model=a/a", "name=b [/x],model=b/b", "--language", "en")
+    assert shown.exit_code == 0, shown.output
+    assert "a [bfloat16]" in shown.stdout
+    assert "b [/x]" in shown.stdout
 
 
 def test_the_run_of_a_contender(run: Run, loader: FakeLoader, data: Path, tmp_path: Path) -> None:

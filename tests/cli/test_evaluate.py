@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 import finerank.reranker
 from finerank.cli.compare import compare
 from finerank.cli.evaluate import evaluate
+from finerank.cli.evaluation_options import Asked
 from finerank.cli.failures import FriendlyGroup
+from finerank.cli.option_groups import Loading
 from finerank.evaluation.ordering import ranked
 from finerank.evaluation.trec import read_run
 from tests.evaluation.small import write_beir, write_jsonl
@@ -72,10 +74,9 @@ def test_the_table_shows_all_stages_side_by_side(run: Run, loader: FakeLoader, d
 
 def test_every_file_holds_the_same_figures(run: Run, loader: FakeLoader, data: Path, tmp_path: Path) -> None:
     files = {name: tmp_path / name for name in ("out.json", "out.run", "out.csv", "out.jsonl")}
-    options = ["--language", "en", "--metrics", "nDCG@10,P(rel=2)@5", "--metrics", "MRR@10", "--cache", "off"]
-    result = run(
-        "eval", data, *options, "--json", files["out.json"], "--run", files["out.run"], "--per-query", files["out.csv"]
-    )
+    options = ["--metrics", "nDCG@10,P(rel=2)@5", "--metrics", "MRR@10", "--cache", "off"]
+    written_to = ["--json", files["out.json"], "--run", files["out.run"], "--per-query", files["out.csv"]]
+    result = run("eval", data, *options, "--language", "en", *written_to)
     assert result.exit_code == 0, result.output
     record = json.loads(files["out.json"].read_text())
     assert record["metrics"] == ["nDCG@10", "P(rel=2)@5", "RR@10"]
@@ -151,15 +152,61 @@ def test_judgements_without_texts_measure_the_first_stage(run: Run, data: Path, 
         (["DATA", "--instruction", "x", "--preset", "web"], "both given"),
         (["DATA", "--depth", "50", "--recall", "20"], "give it more"),
         (["DATA", "--queries-from", "de"], "no folder 'de'"),
+        (["DATA", "--seed", "-1"], "--seed"),
+        (["DATA", "--embedding-model", "some/model"], "--embedding-model has no effect on --first-stage bm25"),
+        (["DATA", "-f", "dense", "--language", "en"], "--language has no effect on --first-stage dense"),
+        (
+            ["DATA", "-f", "run:theirs.run", "--recall", "100", "--language", "en"],
+            "--language, --recall has no effect on --first-stage run:FILE",
+        ),
+        (["DATA", "--no-rerank", "-m", "some/model", "--price", "1"], "where --model, --price has no effect"),
+        (["DATA", "--no-rerank", "--preset", "web"], "where --preset has no effect"),
     ],
 )
 def test_what_cannot_be_measured_is_one_sentence(
     run: Run, loader: FakeLoader, data: Path, arguments: list[str], message: str | None
 ) -> None:
-    result = run("eval", *[data if each == "DATA" else each for each in arguments], "--language", "en")
+    result = run("eval", *[data if each == "DATA" else each for each in arguments])
     assert result.exit_code == (0 if message is None else 2), result.output
     assert message is None or message in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_ids_that_no_run_can_hold_are_refused_before_the_work(
+    run: Run, loader: FakeLoader, data: Path, tmp_path: Path
+) -> None:
+    with (data / "corpus.jsonl").open("a") as corpus:
+        corpus.write('{"_id": "manual 7", "text": "Alarm E07"}\n')
+    file = tmp_path / "out.run"
+    refused = run("eval", data, "--run", file)
+    assert (refused.exit_code, "the id 'manual 7' has a blank" in refused.stderr) == (2, True)
+    assert not hasattr(loader, "model")
+    assert not file.exists()
+    assert run("eval", data, "--language", "en").exit_code == 0
+
+
+def test_what_was_found_is_shown_though_a_file_cannot_be_written(run: Run, loader: FakeLoader, data: Path) -> None:
+    result = run("eval", data, "--language", "en", "--per-query", "/dev/full")
+    assert result.exit_code == 2
+    assert "nDCG@10" in result.stdout
+    assert "/dev/full cannot be written: No space left" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("some/model", {"hub": "modelscope", "device": "cpu", "dtype": "bf16", "trust_remote_code": True}),
+        ("openai:some-model", {}),
+    ],
+)
+def test_options_of_loading_reach_the_embedding_model(
+    monkeypatch: pytest.MonkeyPatch, model: str, expected: dict[str, Any]
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr("finerank.embedder.Embedder", lambda name, **more: seen.append((name, more)))
+    loading = Loading(hub="modelscope", device="cpu", dtype="bf16", trust_remote_code=True, revision="of the reranker")
+    Asked("data", first_stage="dense", embedding_model=model).options(loading)["embedder"]()
+    assert seen == [(model, expected)]
 
 
 def test_a_file_of_pairs_and_a_report(run: Run, loader: FakeLoader, tmp_path: Path) -> None:

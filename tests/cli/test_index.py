@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from finerank.errors import InputError
+
 from .conftest import Run
 
 
@@ -101,6 +103,8 @@ def test_a_context_block_for_a_language_model(run: Run, db: str) -> None:
         (["search", "x", "--db", "DB", "--filter", "pages > 3"], "cannot be used"),
         (["search", "x", "--db", "DB", "--rule", "nonsense"], "nonsense"),
         (["index", "nowhere", "--db", "DB"], "there is no file or folder nowhere"),
+        (["index", ".", "--db", "DB", "--as", ""], "'' cannot be a folder's name in the index"),
+        (["index", ".", "--db", "DB", "--hub", "nowhere"], "nowhere"),
         (["index", "nowhere", "--db", "DB", "--chunk-tokens", "9999"], "chunk_tokens is 9999"),
     ],
 )
@@ -109,6 +113,41 @@ def test_what_cannot_be_done_is_a_sentence(run: Run, db: str, arguments: list[st
     assert result.exit_code in (1, 2)
     assert message in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
+
+
+def test_a_path_that_is_not_there_makes_no_index(run: Run, tmp_path: Path) -> None:
+    result = run("index", str(tmp_path / "typo"), "--db", str(tmp_path / "new.db"))
+    assert result.exit_code == 2
+    assert "there is no file or folder" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_left_out_is_said_in_a_line(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for name in ("a.txt", "b.doc", "c.doc", "d.pptx"):
+        (folder / name).write_text("A valve.")
+    for link in ("x", "y"):
+        (folder / link).symlink_to(tmp_path)
+    asked = ("index", str(folder), "--db", str(tmp_path / "a.db"), "--language", "en")
+    shown = " ".join(run(*asked).stdout.split())
+    assert "left out: 2 linked folders, 2 .doc, 1 .pptx; what is named by itself is indexed" in shown
+    assert json.loads(run(*asked, "--json").stdout)["skipped"] == {"linked folder": 2, ".doc": 2, ".pptx": 1}
+
+
+def test_the_hub_is_the_embedding_model_s(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+
+    def refuse(model: str | None, **options: object) -> None:
+        asked.append({"model": model, **options})
+        raise InputError("seen")
+
+    monkeypatch.setattr("finerank.embedder.Embedder", refuse)
+    (tmp_path / "a.txt").write_text("A valve.")
+    hub = ("--hub", "modelscope", "--trust-remote-code", "--embedding-model", "Qwen/Qwen3-Embedding-0.6B")
+    assert "seen" in run("index", str(tmp_path), "--db", str(tmp_path / "a.db"), *hub).stderr
+    assert (asked[0]["model"], asked[0]["hub"]) == ("Qwen/Qwen3-Embedding-0.6B", "modelscope")
+    assert asked[0]["trust_remote_code"] is True
 
 
 def test_nothing_readable_is_a_failure(run: Run, tmp_path: Path) -> None:

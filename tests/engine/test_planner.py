@@ -49,6 +49,16 @@ def test_a_shared_prefix_counts_once() -> None:
     assert len(batch) == 8
 
 
+def test_the_longest_pair_of_a_prefix_runs_first_whichever_object_its_key_is() -> None:
+    """Two tuples that are equal are one prefix: a model may make its key anew for every document."""
+    keys = [tuple(name * 2) for name in "aababb"]
+    pairs = [
+        EncodedPair(None, length, length, False, key) for length, key in zip((3, 9, 5, 4, 1, 8), keys, strict=True)
+    ]
+    job = Job(pairs)
+    assert [job.take() for _ in pairs] == [1, 3, 0, 5, 2, 4]
+
+
 def test_cancelled_calls_leave_the_queue() -> None:
     job = _job(1, 2, 3)
     job.cancel()

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +110,60 @@ def _computed(log: Path) -> list[str]:
     if not log.exists():
         return []
     return [line for line in log.read_text().splitlines() if "question" in line]
+
+
+def _filled(folder: Path) -> list[bytes]:
+    keys = [key_of(number) for number in range(4000)]
+    with EvaluationCache(folder) as cache:
+        cache.add_scores(dict.fromkeys(keys, KnownScore(1.0, 1.0, False)))
+    return keys
+
+
+def test_a_damaged_page_is_said_with_what_to_do(tmp_path: Path) -> None:
+    keys = _filled(tmp_path)
+    content = bytearray((tmp_path / FILE).read_bytes())
+    content[8192:] = b"\xa5" * len(content[8192:])
+    (tmp_path / FILE).write_bytes(content)
+    with (
+        pytest.raises(SettingsError, match=rf"--cache {tmp_path}: .*malformed; .* or delete {FILE}\* there"),
+        EvaluationCache(tmp_path) as cache,
+    ):
+        cache.scores(keys)
+
+
+def test_a_full_disk_is_said_and_keeps_what_was_there(tmp_path: Path) -> None:
+    keys = _filled(tmp_path)
+    with EvaluationCache(tmp_path) as cache:
+        cache._base.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(SettingsError, match="full; free some space there"):
+            cache.add_run(keys[0], {str(key): {str(key): 1.0} for key in keys}, {})
+        assert len(cache.scores(keys)) == len(keys)
+
+
+def test_a_file_that_another_run_holds_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("finerank.evaluation.cache._BUSY_S", 0.05)
+    with EvaluationCache(tmp_path) as holder, EvaluationCache(tmp_path) as cache:
+        holder._base.execute("BEGIN IMMEDIATE")
+        with pytest.raises(SettingsError, match="locked; another run has held it"):
+            cache.mark_day(key_of("day"))
+
+
+def test_scores_of_a_provider_are_told_with_their_day(tmp_path: Path) -> None:
+    model = OverlapModel()
+    model.info = replace(model.info, kind="remote")
+    today = datetime.now(UTC).date().isoformat()
+    with Reranker.from_model(model) as reranker:
+        assert not [each for each in evaluate(dataset(), reranker, cache=tmp_path).warnings if "provider" in each]
+        (told,) = evaluate(dataset(), reranker, cache=tmp_path).warnings
+    assert f"scores of fake/overlap are what its provider answered from {today} on" in told
+    assert "--cache off" in told
+    with EvaluationCache(tmp_path) as cache:
+        (day,) = cache._base.execute("SELECT key FROM days").fetchall()
+        cache._base.execute("UPDATE days SET day = '2026-01-02'")
+        cache._base.commit()
+        cache.mark_day(day[0])
+        assert cache.first_day(day[0]) == "2026-01-02"
+        assert cache.first_day(key_of("another")) is None
 
 
 def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:

@@ -28,10 +28,12 @@ from finerank.evaluation.calibration_curve import (
     probabilities,
     reliability,
 )
-from finerank.evaluation.calibration_pairs import LabelledPairs, PairFields, read_pairs
+from finerank.evaluation.calibration_judging import Judged
+from finerank.evaluation.calibration_pairs import LabelledPairs, read_pairs
 from finerank.evaluation.calibration_report import calibration_html
-from finerank.evaluation.calibration_study import Judged, Study, calibrate, study
-from finerank.evaluation.calibration_threshold import fewest_pairs, find_threshold
+from finerank.evaluation.calibration_study import Study, calibrate, study
+from finerank.evaluation.calibration_threshold import fewest_pairs, fewest_relevant, find_threshold
+from finerank.evaluation.labelled import PairFields
 from finerank.reranker import Reranker
 from tests.cli.fake_model import FakeModel
 
@@ -212,7 +214,7 @@ def test_the_free_curve_is_taken_where_it_is_better_and_there_is_enough() -> Non
         (lambda x, y, q: (np.full_like(x, 0.7), y, q), {}, r"the same score \(0.6682\)"),
         (lambda x, y, q: (-x, y, q), {}, "do not score higher than others"),
         (lambda x, y, q: (x, y, q % 3), {}, "the pairs are of 3 queries"),
-        (lambda x, y, q: (x, y, q), {"precision": 0.999}, r"from \d+ relevant pairs: it takes at least 2,995"),
+        (lambda x, y, q: (x, y, q), {"precision": 0.999}, r"from \d+ relevant pairs of 300: it takes at least 2,995"),
         (lambda x, y, q: (x * 0.1 + (q % 7), y, q), {"precision": 0.95}, "the best that can is 0.[3-7]"),
     ],
 )
@@ -231,6 +233,15 @@ def test_the_best_that_is_named_can_be_had() -> None:
         learn(arrays, precision=best + 0.01)
 
 
+@pytest.mark.parametrize("num_others", [0, 40, 400, 3000])
+def test_what_no_order_could_promise_is_refused_before_a_pair_is_scored(num_others: int) -> None:
+    """As many relevant pairs as it takes are enough in a perfect order, one less is not."""
+    for num_relevant in range(20, 90):
+        labels = np.repeat([True, False], [num_relevant, num_others])
+        perfect = find_threshold(-np.arange(labels.size, dtype=np.float64), labels, np.arange(labels.size), 0.9, 0.95)
+        assert (perfect is not None) == (num_relevant >= fewest_relevant(labels.size, 0.9, 0.95))
+
+
 # Pairs
 
 
@@ -247,6 +258,13 @@ def test_pairs_are_read_from_three_kinds_of_file(tmp_path: Path) -> None:
         assert list(zip(pairs.queries, pairs.documents, pairs.labels, strict=True)) == rows
 
 
+def test_bytes_that_are_no_text_are_replaced_and_said(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(b"query,document,label\n caf\xe9 ,b,1\n")
+    pairs = read_pairs(tmp_path / "x.csv")
+    assert pairs.queries == ["caf\N{REPLACEMENT CHARACTER}"]
+    assert "not UTF-8 were replaced" in pairs.warnings[0]
+
+
 def test_a_pair_counts_once_and_contradictions_not_at_all(tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
     file.write_text("query,document,label\na,b,1\na,b,1\na,b,1.0\na,c,1\na,c,0\nx,b,0\n", encoding="utf-8")
@@ -256,20 +274,24 @@ def test_a_pair_counts_once_and_contradictions_not_at_all(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.csv", b"", "x.csv is empty"),
-        ("x.csv", b"query,document\na,b\n", "line 2 has no 'label', but query, document; .* --label-field"),
-        ("x.csv", b"query,document,label\na,b,2\n", "line 2: 'label' is '2'; it must be 1 .relevant. or 0"),
+        ("x.csv", b"", "x.csv has no rows; it needs query, document, label"),
+        (
+            "x.csv",
+            b"query,document\na,b\n",
+            "line 2 has no 'label'; .* has query, document; .* --label-field",
+        ),
+        ("x.csv", b"query,document,label\na,b,2\n", "line 2: the label is '2'; it must be 1 .relevant. or 0"),
         ("x.csv", b"query,document,label\na,b\n", "line 2 has no 'label'"),
         ("x.csv", b"query,document,label\n ,b,1\n", "line 2: 'query' is empty"),
-        ("x.csv", b"query\xff", "not UTF-8 at byte 5"),
+        ("x.csv", "query".encode("utf-16"), "is UTF-16; save it as UTF-8"),
         ("x.jsonl", b'{"query": "a", "document": "b", "label": 1}\n{"query": "a"}', "line 2 has no 'document'"),
         ("x.jsonl", b'{"query": "a", "document": 7, "label": 1}', "line 1: 'document' is int"),
         ("x.jsonl", b'{"query": "a", "document": "b", "label": NaN}', "line 1 is not JSON"),
-        ("x.jsonl", b"[1]", "line 1 is list"),
+        ("x.jsonl", b"[1]", "line 1 is a JSON list; it must be an object"),
         ("x.json", b"{}", "holds dict, not a list"),
         ("x.json", b"[", "is not JSON"),
         ("x.txt", b"a", "say which with --format"),
-        (".", b"", "is a folder"),
+        (".", b"", "cannot be read: Is a directory"),
     ],
 )
 def test_pairs_that_cannot_be_used_are_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:

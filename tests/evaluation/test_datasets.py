@@ -1,5 +1,6 @@
 """Folders and files that people have, also the bad ones."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,19 @@ def test_header_columns_in_another_order_and_a_missing_header(tmp_path: Path) ->
     assert any("there is no header" in each for each in dataset.warnings)
 
 
+@pytest.mark.parametrize("grade", ["2.0", "2", "true"])
+def test_grades_may_be_written_as_decimals_from_the_first_line_on(tmp_path: Path, grade: str) -> None:
+    write_beir(tmp_path)
+    expected = {"q1": {"d1": 1 if grade == "true" else 2, "d2": 0}}
+    (tmp_path / "qrels" / "dev.tsv").write_text(f"q1\td1\t{grade}\nq1\td2\t0.0\n")
+    assert load_dataset(tmp_path).qrels == expected
+    (tmp_path / "trec.txt").write_text(f"q1 0 d1 {grade}\nq1 0 d2 0.0\n")
+    assert load_dataset(tmp_path / "trec.txt").qrels == expected
+    (tmp_path / "trec.txt").write_text("q1 0 d1 0.5\n")
+    with pytest.raises(InputError, match=r"line 1: the grade is '0\.5'"):
+        load_dataset(tmp_path / "trec.txt")
+
+
 def test_parallel_folders_take_queries_and_corpus_from_different_languages(tmp_path: Path) -> None:
     write_beir(tmp_path / "en")
     write_beir(tmp_path / "de")
@@ -130,14 +144,17 @@ def test_excluded_pairs_and_queries_that_are_documents(tmp_path: Path) -> None:
     assert not any("--drop-identical-ids" in each for each in dropped.warnings)
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".json"])
 def test_labelled_pairs(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"pairs{suffix}"
     rows = [("a", "x", 1), ("a", "y, z", 0), ("b", "x", 0), ("b", "x", 1)]
     if suffix == ".csv":
         file.write_text("label,query,document\n" + "".join(f'{label},{q},"{d}"\n' for q, d, label in rows))
     else:
-        write_jsonl(file, [{"query": q, "document": d, "label": bool(label)} for q, d, label in rows])
+        objects = [{"query": q, "document": d, "label": bool(label)} for q, d, label in rows]
+        write_jsonl(file, objects)
+        if suffix == ".json":
+            file.write_text(json.dumps(objects))
     dataset = load_dataset(file)
     assert dataset.queries == {"q1": "a", "q2": "b"}
     assert {id_: each.text for id_, each in dataset.corpus.items()} == {"d1": "x", "d2": "y, z"}

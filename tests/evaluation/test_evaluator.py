@@ -1,13 +1,15 @@
 """Evaluations of a model that counts shared words: what is reranked, what is tested, what is said."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from finerank import Reranker
-from finerank.errors import InputError
+from finerank.errors import FinerankError, InputError
 from finerank.evaluation import Contender, EvaluationCache, compare, evaluate, regressions
+from finerank.evaluation.calibration import Calibration, Line
 from finerank.evaluation.metrics import means, per_query
 from finerank.evaluation.ordering import ranked
 from finerank.evaluation.records import evaluation_record, query_records
@@ -80,6 +82,34 @@ def test_a_query_that_cannot_be_asked_keeps_the_order_of_the_first_stage(tmp_pat
     assert ranked(found.stages[1].run["q1"]) == ["d2", "d1"]
     assert found.stages[1].run["q3"] == {}
     assert any("1 queries were refused and keep their order: 'q1'" in each for each in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(InputError, "the instruction is told to nobody"), (FinerankError, "this one cannot be computed")],
+)
+def test_a_reranker_that_scored_nothing_is_no_result(kind: type[FinerankError], reason: str) -> None:
+    data = dataset()
+
+    class Refusing(OverlapModel):
+        def encode(self, query: str, documents: Sequence[str], instruction: str | None) -> list[EncodedPair]:
+            if kind is InputError and query in data.queries.values():
+                raise InputError(reason)
+            return super().encode(query, documents, instruction)
+
+    if kind is FinerankError:
+        data.corpus = {id_: CorpusDocument(f"{each.full_text} broken") for id_, each in data.corpus.items()}
+    expected = f"fake/overlap scored none of the .* candidates: .*{reason}"
+    with Reranker.from_model(Refusing()) as reranker, pytest.raises(kind, match=expected):
+        evaluate(data, reranker)
+
+
+def test_a_calibrated_reranker_is_asked_with_its_instruction_from_the_start() -> None:
+    with Reranker.from_model(OverlapModel()) as plain:
+        bound = Calibration(plain.info.name, plain.info.fingerprint, "find the manual", None, Line(1.0, 0.0))
+    with Reranker.from_model(OverlapModel(), calibration=bound) as reranker:
+        found = evaluate(dataset(), reranker, instruction="find the manual")
+    assert found.stages[1].instruction == "find the manual"
 
 
 def test_figures_tests_and_costs() -> None:
@@ -164,6 +194,7 @@ def test_queries_that_got_worse_are_named_with_what_went_above() -> None:
     ("options", "message"),
     [
         ({"depth": 0}, "depth is 0"),
+        ({"seed": -1}, "the seed is -1; give 0 or more"),
         ({"depth": 50, "num_results": 20}, "gives 20 documents and 50 shall be reranked"),
         ({"metrics": []}, "no metrics"),
         ({"first_stage": "elastic"}, "unknown first stage 'elastic'"),
@@ -179,6 +210,11 @@ def test_two_contenders_of_one_name_and_texts_that_are_not_there() -> None:
     with Reranker.from_model(OverlapModel()) as reranker:
         with pytest.raises(InputError, match="two stages are called 'x'"):
             compare(dataset(), [Contender("x", reranker), Contender("x", reranker)])
+        for name, first_stage in (("bm25", "bm25"), ("hybrid", "hybrid"), ("a.run", "run:b/a.run"), ("oracle", "bm25")):
+            with pytest.raises(InputError, match=f"two stages are called '{name}'"):
+                compare(dataset(), [Contender(name, reranker)], first_stage=first_stage)
+        found = compare(dataset(), [Contender("first stage", reranker)])
+        assert [stage.name for stage in found.stages] == ["bm25", "first stage", "oracle"]
         data = dataset()
         data.corpus = {}
         with pytest.raises(InputError, match="no texts for a reranker to read"):

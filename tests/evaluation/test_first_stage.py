@@ -9,12 +9,12 @@ import pytest
 
 from finerank.embedder import EmbedderInfo
 from finerank.errors import InputError
-from finerank.evaluation.bm25 import K1, B
 from finerank.evaluation.cache import EvaluationCache
 from finerank.evaluation.first_stage import Retriever
 from finerank.evaluation.fusion import fuse
 from finerank.evaluation.ordering import best, descending_places, ranked
 from finerank.evaluation.types import CorpusDocument, Dataset
+from finerank.retrieval.store import BM25_B, BM25_K1
 from finerank.retrieval.terms import TermAnalyzer
 from finerank.scores import FloatArray
 from tests.evaluation.small import dataset
@@ -57,7 +57,9 @@ def bm25_by_hand(data: Dataset, query: str) -> dict[str, float]:
         idf = math.log(1 + (len(terms) - len(holders) + 0.5) / (len(holders) + 0.5))
         for id_ in holders:
             tf = terms[id_].count(term)
-            scores[id_] = scores.get(id_, 0.0) + idf * tf / (tf + K1 * (1 - B + B * len(terms[id_]) / mean))
+            scores[id_] = scores.get(id_, 0.0) + idf * tf / (
+                tf + BM25_K1 * (1 - BM25_B + BM25_B * len(terms[id_]) / mean)
+            )
     return scores
 
 
@@ -121,6 +123,16 @@ def test_hybrid_is_reciprocal_rank_fusion_of_meaning_words_and_codes() -> None:
     expected = {each: sum(1 / (60 + list(run).index(each) + 1) for run in runs if each in run) for each in dense}
     assert hybrid == pytest.approx(expected)
     assert list(hybrid) == ranked(expected)
+
+
+def test_hybrid_analyses_and_indexes_the_corpus_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    analysed: list[str] = []
+    terms = TermAnalyzer.terms
+    monkeypatch.setattr(TermAnalyzer, "terms", lambda self, text: analysed.append(text) or terms(self, text))
+    data = dataset()
+    retriever(data).retrieve("hybrid")
+    sampled = 2 * len(data.corpus)  # for the keys of both recalls
+    assert len(analysed) == len(data.corpus) + sampled
 
 
 def test_fusion_keeps_queries_that_one_side_lacks() -> None:

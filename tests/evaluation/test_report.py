@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,23 @@ def test_it_says_plainly_that_it_did_not_help(difference: float, p_value: float,
     found.stages[1].means["nDCG@10"] = found.stages[0].means["nDCG@10"] + difference
     found.tests = [PairedTest("nDCG@10", "bm25", "a-reranker", difference, -0.2, 0.2, p_value, 3, 4, 5)]
     assert expected in words(page(found).select_one(".answer"))
+
+
+def test_what_holms_correction_takes_away_is_not_claimed() -> None:
+    found = evaluation()
+    found.tests[0].p_value, found.tests[0].p_holm = 0.02, 0.12
+    answer = words(page(found).select_one(".answer")).replace("\u00a0", " ")
+    assert "did not help for certain" in answer
+    assert "p = 0.120 after Holm's correction" in answer
+    test = found.tests[0]
+    found.tests = [replace(test, a=test.b, b=test.a)]
+    assert "p = 0.120 after Holm" in words(page(found).select_one(".answer")).replace("\u00a0", " ")
+
+
+def test_queries_are_counted_as_they_are_measured() -> None:
+    found = evaluation()
+    found.dataset.qrels["without a text"] = {"d1": 1}
+    assert f"queries {len(found.dataset.qrels)} documents" in words(page(found))
 
 
 def test_a_test_made_the_other_way_round_is_turned() -> None:

@@ -12,6 +12,7 @@ from langchain_core.vectorstores import InMemoryVectorStore, VectorStoreRetrieve
 
 from finerank import AsyncClient, Client, FinerankWarning, InputError, Reranker
 from finerank.engine.facts import BatchFacts
+from finerank.evaluation.calibration import Calibration, Line
 from finerank.integrations.langchain import FinerankCompressor, FinerankCrossEncoder
 from tests.cli.fake_model import FakeLoader, FakeModel
 
@@ -85,6 +86,12 @@ async def test_through_a_server(client: Client, async_client: AsyncClient) -> No
 def test_a_name_is_loaded_at_once_with_its_options(loader: FakeLoader) -> None:
     FinerankCompressor(model="some/model", loading={"device": "cpu"}, instruction="find it")
     assert (loader.name, loader.options) == ("some/model", {"device": "cpu"})
+
+
+def test_an_object_among_the_options_stays_one(loader: FakeLoader) -> None:
+    calibration = Calibration("fake", "0123456789abcdef", "the default", None, Line(1.0, 0.0))
+    FinerankCompressor(model="some/model", loading={"calibration": calibration})
+    assert loader.options["calibration"] is calibration
 
 
 def test_bad_input(reranker: Reranker) -> None:

@@ -231,3 +231,16 @@ def test_names_of_tasks() -> None:
     }.items():
         with pytest.raises(InputError, match=match):
             tasks_of([name])
+
+
+def test_a_text_without_a_vector_is_like_nothing(embedder: Embedder) -> None:
+    class Gaps:
+        info = embedder.info
+
+        def embed_documents(self, texts: list[str], **_: Any) -> Any:
+            return np.array([[1.0, 0.0], [np.nan, np.nan], [0.0, 1.0]], dtype=np.float32)
+
+    encoder = FinerankEncoder(Gaps())  # type: ignore[arg-type]
+    vectors = encoder.encode([{"text": ["a", "", "b"]}], task_metadata=ToyRetrieval.metadata)
+    assert vectors.tolist() == [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
+    assert encoder.num_failed == 1

@@ -52,6 +52,32 @@ def test_modules_that_read_logits_make_a_reranker(tmp_path: Path) -> None:
     assert (checkpoint.architecture, checkpoint.answer_ids) == ("qwen3_yes_no", (7, 8))
 
 
+def test_modules_that_need_no_pooling_make_an_embedder(tmp_path: Path) -> None:
+    modules = [{"type": "x.StaticEmbedding", "path": ""}, {"type": "x.Normalize", "path": "1_Normalize"}]
+    folder = _folder(tmp_path, modules__json=modules)
+    assert inspect(folder).architecture == "embedder"
+    assert inspect(_folder(tmp_path, config__json={"model_type": "x"})).architecture == "embedder"
+
+
+def test_modules_around_a_classifier_or_a_causal_lm_are_what_that_is(tmp_path: Path) -> None:
+    alone = [{"type": "x.Transformer", "path": ""}]
+    folder = _folder(tmp_path, modules__json=alone, config__json=_classifier(id2label={"0": "LABEL_0"}))
+    assert inspect(folder).architecture == "classifier"
+    _folder(tmp_path, modules__json=[*alone, {"type": "x.Activation", "path": "1_Activation"}])
+    assert inspect(folder).architecture == "classifier"
+    _folder(tmp_path, modules__json=alone, config__json={"architectures": ["BertModel"]})
+    with pytest.raises(NotAModelError, match="BertModel"):
+        inspect(folder)
+
+
+def test_models_of_many_vectors_or_sparse_ones_are_refused(tmp_path: Path) -> None:
+    modules = [{"type": "x.Transformer", "path": ""}, {"type": "x.SpladePooling", "path": "1_SpladePooling"}]
+    told = {"model_type": "SparseEncoder"}
+    folder = _folder(tmp_path, modules__json=modules, config_sentence_transformers__json=told)
+    with pytest.raises(NotAModelError, match="saved as a SparseEncoder"):
+        inspect(folder)
+
+
 @pytest.mark.parametrize(
     ("id2label", "expected"),
     [

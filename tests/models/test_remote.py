@@ -49,6 +49,14 @@ def test_rank_asks_once_and_orders(server: Loopback, reranker: Reranker) -> None
     assert (ranking.facts.instruction, ranking.facts.warnings) == ("find it", ())
 
 
+def test_documents_of_a_query_have_its_key(client: Client) -> None:
+    first, second = RemoteModel(client).encode("q", ["d 1", "d 2"], "find it")
+    (other,) = RemoteModel(client).encode("q", ["d 1"], None)
+    assert first.shared_key is second.shared_key
+    assert first.shared_key != other.shared_key
+    assert first.shared_tokens == second.shared_tokens > 0
+
+
 def test_pairs_of_several_queries_are_asked_for_at_the_same_time(server: Loopback, reranker: Reranker) -> None:
     server.script = lambda heard: Say(scored(heard).body, late_s=0.05)
     log_odds = reranker.log_odds([("q", "d 1"), ("p", "d 2"), ("q", "d 3")])

@@ -1,15 +1,27 @@
 """An embeddings API of OpenAI's shape behind `Embedder`."""
 
 import base64
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import pytest
 
-from finerank import AuthenticationError, Embedder, InputError, ProviderError, RateLimitError, SettingsError
+from finerank import (
+    AsyncClient,
+    AuthenticationError,
+    Client,
+    Embedder,
+    InputError,
+    ProviderError,
+    RateLimitError,
+    SettingsError,
+)
 from finerank.client import Retry
-from finerank.client.embeddings import EmbeddingClient
+from finerank.client.embeddings import AsyncEmbeddingClient, EmbeddingClient
 from finerank.client.limits import estimate_tokens
 from finerank.models.remote_text import BATCH_TOKENS, RemoteTextModel
 from tests.client.loopback import Heard, Loopback, Say
@@ -50,7 +62,11 @@ def server() -> Iterator[Loopback]:
 def _embedder(server: Loopback, name: str = NAME, **options: Any) -> Embedder:
     options = {"retry": Retry(retries=0), "api_key": "a-real-key"} | options
     client = EmbeddingClient(name, base_url=f"{server.url}/v1", **options)
-    return Embedder.from_model(RemoteTextModel(client), batch_tokens=BATCH_TOKENS)
+    try:
+        return Embedder.from_model(RemoteTextModel(client), batch_tokens=BATCH_TOKENS)
+    except BaseException:
+        client.close()
+        raise
 
 
 def test_texts_become_vectors_of_length_1(server: Loopback) -> None:
@@ -68,7 +84,7 @@ def test_texts_become_vectors_of_length_1(server: Loopback) -> None:
 def test_what_is_told_of_it(server: Loopback) -> None:
     with _embedder(server) as embedder:
         info = embedder.info
-        assert (info.name, info.dimensions, info.device, info.counts_tokens) == ("some-model", 3, "openai", False)
+        assert (info.name, info.dimensions, info.device, info.counts_tokens) == (NAME, 3, "openai", False)
         assert info.default_instruction is None
         texts = ["a few words", "中文字", "", "x" * 1000]
         assert embedder.count_tokens(texts) == [estimate_tokens(text) for text in texts]
@@ -78,6 +94,66 @@ def test_what_is_told_of_it(server: Loopback) -> None:
             assert "".join(text[start:end] for start, end in offsets) == text
     with _embedder(server) as again, _embedder(server, "openai:another") as another:
         assert again.info.fingerprint == info.fingerprint != another.info.fingerprint
+
+
+def test_it_is_named_as_it_is_loaded(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that keeps name and address can be opened with them, and nothing else."""
+    with Embedder(NAME, base_url=f"{server.url}/v1/", api_key="a-real-key") as embedder:
+        info = embedder.info
+    assert (info.name, info.base_url) == (NAME, f"{server.url}/v1/")
+    with Embedder(info.name, base_url=info.base_url, api_key="a-real-key", dimensions=2) as again:
+        assert (again.info.name, again.info.base_url) == (info.name, info.base_url)
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    with Embedder(NAME) as told_by_the_environment:
+        assert told_by_the_environment.info.base_url is None
+        assert told_by_the_environment.info.fingerprint == info.fingerprint
+
+
+def test_a_call_that_waits_is_ended_by_close(server: Loopback) -> None:
+    server.answer(Say({"data": []}, late_s=30))
+    client = EmbeddingClient(NAME, base_url=server.url, api_key="a-real-key")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.embed, ["a"])
+        while not server.heard:
+            time.sleep(0.005)
+        client.close()
+        with pytest.raises(ProviderError, match="closed before this call was answered"):
+            waiting.result(5)
+    with pytest.raises(ProviderError, match="this client is closed"):
+        client.embed(["a"])
+
+
+def test_what_fails_in_a_call_is_not_taken_for_a_closed_client(server: Loopback) -> None:
+    class Broken(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            raise RuntimeError("no texts today")
+
+    with (
+        EmbeddingClient(NAME, base_url=server.url, api_key="a-real-key") as client,
+        pytest.raises(RuntimeError, match="no texts today"),
+    ):
+        client.embed(Broken(["a"]))
+
+
+def test_the_options_of_both_clients_are_the_same() -> None:
+    assert list(signature(EmbeddingClient).parameters) == list(signature(AsyncEmbeddingClient).parameters)
+    assert list(signature(Client).parameters) == list(signature(AsyncClient).parameters)
+    with pytest.raises(TypeError, match="colour"):
+        EmbeddingClient(NAME, api_key="a-real-key", colour="red")  # type: ignore[call-arg]
+
+
+def test_refusals_speak_of_texts(server: Loopback) -> None:
+    client = EmbeddingClient(NAME, base_url=server.url, api_key="a-real-key", retry=Retry(retries=0))
+    with client:
+        server.answer(Say({"message": "no"}, status=405))
+        with pytest.raises(ProviderError, match="it is the address of no embeddings API"):
+            client.embed(["a"])
+        server.answer(Say({"message": "no"}, status=413))
+        assert "lower max_texts_per_call, or shorten the texts" in client.embed(["a"]).errors[0]
+        server.answer(Say(b"<html>", headers={"content-type": "text/html"}))
+        with pytest.raises(ProviderError, match="is base_url the address of the API") as caught:
+            client.embed(["a"])
+    assert "rerank" not in str(caught.value)
 
 
 def test_many_texts_travel_in_several_calls(server: Loopback) -> None:

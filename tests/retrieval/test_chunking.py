@@ -148,6 +148,11 @@ def test_abbreviations_and_numbers_end_no_sentence() -> None:
     assert all(part.startswith("See Fig. 3") for part in _texts(Chunker(MEASURE, 120, 0), Section(text.strip())))
 
 
+def test_a_line_that_an_editor_broke_ends_no_sentence() -> None:
+    text = "The pressure of the hydraulic oil in the press\nis measured by two sensors. " * 12
+    assert all(part.startswith("The pressure") for part in _texts(Chunker(MEASURE, 120, 0), Section(text.strip())))
+
+
 @pytest.mark.parametrize("mark", ["。", "！", "？」"])
 def test_chinese_and_japanese_sentences(mark: str) -> None:
     texts = _texts(Chunker(MEASURE, 120, 0), Section(("液压压力传感器信号故障" + mark) * 20))
@@ -239,23 +244,6 @@ def test_ids_are_stable_bounded_and_differ() -> None:
     assert all(len(each.encode()) <= 512 for each in ids)
     assert ids == [chunk.id for document in documents for chunk in chunker.chunks(document)]
     assert chunker.chunks(_document(Section("x")))[0].id == "manual.txt#0"
-
-
-def test_without_a_tokenizer_lengths_are_estimated() -> None:
-    class Remote:
-        info = _Info("remote", 300)
-        counts_tokens = False
-
-        def count_tokens(self, texts: Sequence[str]) -> list[int]:
-            raise AssertionError
-
-        def token_offsets(self, text: str) -> list[Window]:
-            raise AssertionError
-
-    for text in (_sentences(200), SCRIPTS["Chinese"] * 100, "x" * 5000):
-        texts = _texts(Chunker(Remote(), 100, 0), Section(text))
-        assert "".join("".join(texts).split()) == "".join(text.split())
-        assert max(map(len, texts)) <= 300
 
 
 def test_a_tokenizer_that_tells_no_positions() -> None:

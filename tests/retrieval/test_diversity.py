@@ -1,7 +1,5 @@
-import numpy as np
-import pytest
+import random
 
-from finerank.errors import InputError
 from finerank.retrieval.diversity import diversify
 from finerank.retrieval.types import Hit
 
@@ -26,18 +24,20 @@ def test_what_says_something_else_comes_earlier() -> None:
 
 
 def test_against_the_formula() -> None:
-    """Greedy, written out, over given vectors."""
-    made = np.random.default_rng(0)
-    vectors = made.normal(size=(12, 4)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    scores = np.sort(made.random(12))[::-1]
-    found = [hit("x", place, score=float(score)) for place, score in enumerate(scores, 1)]
+    """Greedy, written out, over the words that two texts have in common."""
+    made = random.Random(0)
+    words = [set(made.choices("abcdefghij", k=6)) for _ in range(12)]
+    scores = sorted((made.random() for _ in range(12)), reverse=True)
+    found = [
+        hit(" ".join(each), place, score=score)
+        for place, (each, score) in enumerate(zip(words, scores, strict=True), 1)
+    ]
     taken = [0]
     while len(taken) < 7:
         left = [index for index in range(12) if index not in taken]
-        gain = {i: 0.6 * scores[i] - 0.4 * max(0.0, *(float(vectors[i] @ vectors[j]) for j in taken)) for i in left}
-        taken.append(max(left, key=gain.__getitem__))
-    assert ids(diversify(found, 0.4, 7, vectors)) == [f"chunk-{index + 1}" for index in taken]
+        likeness = {i: max(len(words[i] & words[j]) / len(words[i] | words[j]) for j in taken) for i in left}
+        taken.append(max(left, key=lambda i: 0.6 * scores[i] - 0.4 * likeness[i]))
+    assert ids(diversify(found, 0.4, 7)) == [f"chunk-{index + 1}" for index in taken]
 
 
 def test_without_a_reranker_the_recall_is_the_relevance() -> None:
@@ -47,8 +47,3 @@ def test_without_a_reranker_the_recall_is_the_relevance() -> None:
 def test_failures_stay_at_the_end() -> None:
     found = [*scored(), hit("purple", 5, error="no score")]
     assert ids(diversify(found, 0.9, 5))[-1] == "chunk-5"
-
-
-def test_vectors_that_do_not_fit() -> None:
-    with pytest.raises(InputError, match="2 vectors for 4 hits"):
-        diversify(scored(), 0.5, 2, np.ones((2, 3), dtype=np.float32))

@@ -1,4 +1,5 @@
 import random
+import time
 
 import pytest
 
@@ -40,6 +41,16 @@ def test_one_code_is_a_difference() -> None:
     """Two pages of a manual that differ in the alarm's number alone."""
     first = with_change(text(1), 150, "E07")
     assert len(collapse(hits([first, with_change(first, 150, "E08")]), 0.9)) == 2
+
+
+def test_a_thousand_pages_of_one_form_take_no_time() -> None:
+    """All alike, each with a code of its own: once the square of their number was computed, in minutes."""
+    first = text(1)
+    found = hits([with_change(first, 150, f"E{number}") for number in range(1000)])
+    started = time.perf_counter()
+    assert len(collapse(found, 0.9)) == 1000
+    assert len(collapse(hits([with_change(first, number % 300, "x") for number in range(1000)]), 0.9)) == 1
+    assert time.perf_counter() - started < 2.5
 
 
 def test_chinese() -> None:

@@ -37,8 +37,3 @@ def test_nothing_found_shows_what_was_first() -> None:
     found = result([], hits(["a", "b"]))
     found.facts.num_reranked, found.facts.reranker = 2, MODEL
     assert [(each.before, each.fate) for each in moves_of(found)] == [(1, "lower")]
-
-
-def test_places_are_those_of_the_recall_also_behind_what_rules_dropped() -> None:
-    recalled = hits(["a", "b", "c"])[1:]
-    assert [(each.before, each.after) for each in moves_of(result(recalled[1:], recalled))] == [(3, 1), (2, None)]

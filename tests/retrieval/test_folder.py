@@ -1,11 +1,12 @@
 import hashlib
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from finerank.errors import InputError
-from finerank.retrieval.folder import files_of, roots_of
+from finerank.retrieval.folder import files_of, printable, roots_of
 
 TXT = frozenset({".txt"})
 
@@ -52,6 +53,47 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
         roots_of([tmp_path / "none"])
     with pytest.raises(InputError, match="no files"):
         roots_of([])
+
+
+@pytest.mark.parametrize("name", ["", " ", "/", "manuals/press"])
+def test_a_name_that_could_be_another_folder_s_file_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="give one without a slash"):
+        roots_of([tmp_path], name)
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.doc", "c.DOC", "d.pptx", "README", ".hidden.doc"):
+        (tmp_path / name).write_text("x")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "inner")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")  # reading it says what is wrong
+    skipped: Counter[str] = Counter()
+    found = files_of(roots_of([tmp_path])[0], TXT, skipped=skipped)
+    assert [file.path.name for file in found] == ["a.txt", "gone.txt"]
+    assert +skipped == {".doc": 2, ".pptx": 1, "no suffix": 1, "pipe or device": 1, "linked folder": 1}
+
+
+def test_a_pipe_cannot_be_indexed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(InputError, match=r"pipe\.txt is no file and no folder, but a pipe"):
+        roots_of([tmp_path / "pipe.txt"])
+
+
+def test_names_that_are_no_utf8_become_printable_and_stay_apart() -> None:
+    raw = [
+        "caf\udce9.txt",
+        "caf\\udce9.txt",
+        "caf\\u005cudce9.txt",
+        "caf\\u005cu005cudce9.txt",
+        "café.txt",
+        "a\\b\udcff\\",
+    ]
+    shown = [printable(name) for name in raw]
+    assert shown[0] == r"caf\udce9.txt"
+    assert shown[4] == "café.txt"
+    assert len(set(shown)) == len(raw)
+    assert all(name.encode() for name in shown)
 
 
 def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from finerank.retrieval.fusion import RRF_K, codes_of, fuse
+from finerank.retrieval.fusion import RRF_K, codes_of, fuse, reciprocal_rank_fusion
 from finerank.retrieval.types import Chunk, Found
 
 
@@ -24,6 +24,13 @@ def test_every_stage_keeps_its_score_and_rank() -> None:
 
 def test_of_equal_sums_the_dense_one_comes_first() -> None:
     assert [hit.chunk.id for hit in fuse(found("x"), found("y"))] == ["x", "y"]
+
+
+def test_over_ids_alone_the_earlier_ranking_breaks_ties() -> None:
+    fused = reciprocal_rank_fusion([["a", "b"], ["c", "b"], ["d"]])
+    assert list(fused) == ["b", "a", "c", "d"]
+    assert fused["a"] == fused["c"] == fused["d"] == 1 / (RRF_K + 1)
+    assert fused["b"] == pytest.approx(2 / (RRF_K + 2))
 
 
 def test_nothing_found() -> None:

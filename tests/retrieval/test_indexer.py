@@ -7,15 +7,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from finerank.embedder import Embedder
 from finerank.errors import InputError, RetrievalError
-from finerank.retrieval.indexer import Indexer
+from finerank.retrieval import indexer as module
+from finerank.retrieval.chunking import Chunker
+from finerank.retrieval.indexer import Indexer, language_of, new_info
 from finerank.retrieval.milvus_store import MilvusStore
+from finerank.retrieval.reading_process import ReadingAccidentError
 from finerank.retrieval.searcher import Searcher
+from finerank.retrieval.terms import TermAnalyzer
+from finerank.retrieval.types import SourceDocument
+
+from .making_files import pdf_of_lines
 
 
 @pytest.fixture
@@ -158,6 +167,74 @@ def test_a_chunk_without_a_vector_is_noted_and_tried_again(
     assert indexer.store.count() == 3
 
 
+def test_a_file_whose_parser_had_an_accident_is_tried_again(
+    indexer: Indexer, manuals: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = indexer._reading.documents
+
+    def fail_on_lamps(file: Path, name: str, notes: list[str]) -> Iterator[SourceDocument]:
+        if "lamp" in name:
+            raise ReadingAccidentError(f"{name} was not read within 120 s")
+        return original(file, name, notes)
+
+    monkeypatch.setattr(indexer._reading, "documents", fail_on_lamps)
+    assert indexer.index([manuals]).unreadable == [("manuals/lamp.txt", "manuals/lamp.txt was not read within 120 s")]
+    monkeypatch.undo()
+    report = indexer.index([manuals])
+    assert (report.unreadable, counts(report)) == ([], (3, 0, 1, 2, 0))
+    assert sources(indexer, "spindle") == ["manuals/lamp.txt"]
+
+
+def test_many_files_without_a_chunk_are_recorded_as_they_come(indexer: Indexer, tmp_path: Path) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    for number in range(600):
+        (folder / f"{number:03}.txt").touch()
+    seen: list[int] = []
+
+    def on_file(done: int, total: int) -> None:
+        recorded = sum(record.state == "unreadable" for record in indexer.store.all_files())
+        assert recorded == done
+        seen.append(done)
+
+    assert len(indexer.index([folder], on_file=on_file).unreadable) == 600
+    assert seen == [256, 512, 600]
+
+
+def test_a_name_that_is_no_utf8_is_one_in_records_chunks_and_the_report(indexer: Indexer, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"men\xfc")
+    folder.mkdir()
+    (folder / os.fsdecode(b"caf\xe9.txt")).write_text("Coffee is ready.")
+    (folder / os.fsdecode(b"tea\xe9.pdf")).write_bytes(pdf_of_lines([["Tea takes longer."]]))
+    (folder / "caf\\udce9.txt").write_text("A name that looks like the other one.")
+    (folder / os.fsdecode(b"bad\xe9.pdf")).write_bytes(b"%PDF-1.7\nbroken")
+    report = indexer.index([folder])
+    assert [name for name, _ in report.unreadable] == [r"men\udcfc/bad\udce9.pdf"]
+    assert sources(indexer, "coffee") == [r"men\udcfc/caf\udce9.txt"]
+    assert sources(indexer, "tea") == [r"men\udcfc/tea\udce9.pdf"]
+    assert sources(indexer, "looks") == [r"men\udcfc/caf\u005cudce9.txt"]
+    (folder / os.fsdecode(b"caf\xe9.txt")).unlink()
+    assert counts(indexer.index([folder])) == (3, 0, 0, 3, 1)
+    assert sources(indexer, "coffee") == []
+
+
+def test_numbers_that_no_store_takes_do_not_end_the_run(indexer: Indexer, tmp_path: Path) -> None:
+    nested = "[" * 700 + "]" * 700
+    row = f'{{"text": "Oil filter", "huge": {2**64}, "low": {-(2**63)}, "infinite": 1e999, "nested": {nested}}}'
+    (tmp_path / "rows.jsonl").write_text(row)
+    assert indexer.index([tmp_path / "rows.jsonl"]).unreadable == []
+    (hit,) = Searcher(indexer.store, indexer._embedder).search("oil", mode="bm25").hits
+    assert (hit.chunk.metadata["huge"], hit.chunk.metadata["low"]) == (str(2**64), -(2**63))
+    assert hit.chunk.metadata["infinite"] == "inf"
+
+
+def test_what_is_left_out_is_in_the_report(indexer: Indexer, manuals: Path) -> None:
+    (manuals / "old.doc").write_text("x")
+    os.mkfifo(manuals / "pipe.txt")
+    report = indexer.index([manuals])
+    assert (report.num_files, report.skipped) == (3, {".doc": 1, "pipe or device": 1})
+
+
 def test_progress_ends_with_all_files(indexer: Indexer, manuals: Path) -> None:
     seen: list[tuple[int, int]] = []
     indexer.index([manuals], on_file=lambda done, total: seen.append((done, total)))
@@ -175,6 +252,85 @@ def test_an_index_keeps_how_it_was_made(db: str, manuals: Path, embedder: Embedd
     for changed in ({"chunk_tokens": 128}, {"overlap": 9}, {"language": "de"}):
         with pytest.raises(RetrievalError, match="leave it out, or make a new index"):
             Indexer.open(db, embedder, **changed)
+
+
+class TestLanguage:
+    """Of an index for which nobody named one."""
+
+    @pytest.fixture
+    def german(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "handbuch"
+        folder.mkdir()
+        (folder / "presse.txt").write_text("Der Druck der Presse wird jeden Tag von einem Techniker geprüft. " * 5)
+        return folder
+
+    def language(self, db: str, embedder: Embedder, path: Path, language: str | None = None) -> str:
+        with Indexer.open(db, embedder, paths=[path], language=language) as indexer:
+            indexer.index([path])
+            return str(indexer.store.info.analyzer["language"])
+
+    def test_is_guessed_from_the_first_files_and_stays(
+        self, db: str, embedder: Embedder, german: Path, manuals: Path
+    ) -> None:
+        assert self.language(db, embedder, german) == "de"
+        assert self.language(db, embedder, manuals) == "de"
+        with Indexer.open(db, embedder) as indexer:
+            assert sources(indexer, "Drucks") == ["handbuch/presse.txt"], "stemmed as German"
+
+    def test_is_not_decided_by_an_empty_folder(self, db: str, embedder: Embedder, german: Path, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        self.language(db, embedder, tmp_path / "empty")
+        assert self.language(db, embedder, german) == "de"
+
+    def test_may_be_named_as_long_as_the_index_is_empty(
+        self, db: str, embedder: Embedder, german: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "empty").mkdir()
+        self.language(db, embedder, tmp_path / "empty")
+        assert self.language(db, embedder, german, "fr") == "fr"
+        assert self.language(db, embedder, german) == "fr"
+
+    def test_a_path_that_is_not_there_makes_no_index(self, db: str, embedder: Embedder, german: Path) -> None:
+        with pytest.raises(InputError, match="there is no file or folder"):
+            self.language(db, embedder, german / "typo")
+        assert not Path(db).exists()
+
+    def test_a_guess_that_was_cut_short_is_made_again(
+        self, db: str, embedder: Embedder, german: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "samples_of", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            self.language(db, embedder, german)
+        monkeypatch.undo()
+        assert self.language(db, embedder, german) == "de"
+
+
+def test_the_language_of_contents_is_guessed() -> None:
+    german = "Der Druck der Presse wird jeden Tag von einem Techniker geprüft."
+    contents = [(b"%PDF-1.7\nbroken", "a.pdf"), *((german.encode(), f"{number}.txt") for number in range(30))]
+    assert language_of(contents) == "de"
+    assert language_of(contents[:1]) == language_of([]) == "en"
+
+
+def test_an_index_knows_where_its_embedding_model_is(db: str, embedder: Embedder) -> None:
+    info = replace(embedder.info, name="openai:bge-m3", base_url="http://127.0.0.1:9/v1", is_default=False)
+    made = new_info(SimpleNamespace(info=info), Chunker(embedder), TermAnalyzer("en"))
+    MilvusStore.create(db, "finerank", made).close()
+    store = MilvusStore.open(db)
+    assert (store.info.embedding_model, store.info.embedding_base_url) == ("openai:bge-m3", "http://127.0.0.1:9/v1")
+    store.close()
+
+
+def test_the_remedy_for_vectors_of_another_length_is_theirs(embedder: Embedder) -> None:
+    cut = replace(embedder.info, name="Qwen/Qwen3-Embedding-0.6B", dimensions=256, is_default=False)
+    made = new_info(SimpleNamespace(info=cut), Chunker(embedder), TermAnalyzer("en"))
+    with pytest.raises(RetrievalError, match=r"gives 1024; say --dimensions 256, or make a new index"):
+        made.check_embedding(replace(cut, dimensions=1024), "here")
+    with pytest.raises(RetrievalError, match=r"gives 384; use --embedding-model Qwen/Qwen3-Embedding-0\.6B, or"):
+        made.check_embedding(embedder.info, "here")
+    default = new_info(embedder, Chunker(embedder), TermAnalyzer("en"))
+    with pytest.raises(RetrievalError, match=r"gives 256; leave --embedding-model out, or"):
+        default.check_embedding(cut, "here")
 
 
 def test_another_embedding_model_is_refused_by_name(db: str, embedder: Embedder) -> None:

@@ -1,7 +1,9 @@
 """Two stages over an index in memory, with the real embedded model; the reranker counts letters."""
 
 import asyncio
+import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,18 @@ import pytest
 from finerank import Reranker
 from finerank.embedder import Embedder
 from finerank.errors import InputError, RetrievalError
+from finerank.evaluation.calibration import Calibration, Line, Threshold
 from finerank.models.base import BatchResult, EncodedPair, PairModel
 from finerank.retrieval.chunking import Chunker, embedding_text
 from finerank.retrieval.indexer import Indexer, new_info
 from finerank.retrieval.memory_store import MemoryStore
+from finerank.retrieval.notes import Note
 from finerank.retrieval.options import Rule
-from finerank.retrieval.searcher import Searcher
+from finerank.retrieval.searcher import Searcher, embedder_of, is_to_rerank
 from finerank.retrieval.terms import TermAnalyzer
 from finerank.texts import Window
 from finerank.types import ModelInfo
+from tests.client.loopback import Loopback, Say
 
 TEXTS = {
     "press.txt": "Alarm E07 means that the hydraulic pressure sensor gives no signal.",
@@ -152,7 +157,18 @@ async def test_async_gives_the_same(reranking: Searcher) -> None:
 def test_a_query_without_words_still_has_a_meaning(searcher: Searcher) -> None:
     result = searcher.search("?!")
     assert len(result.hits) > 0
-    assert "no word that BM25 could look for" in result.facts.warnings[0]
+    (said,) = result.facts.warnings
+    assert "no word that BM25 could look for; only its meaning was compared" in said
+    assert isinstance(said, Note)
+    assert said.code == "no_words"
+
+
+def test_a_query_without_words_has_nothing_for_bm25_alone(searcher: Searcher) -> None:
+    result = searcher.search("what is it?", mode="bm25")
+    assert result.hits == []
+    (said,) = result.facts.warnings
+    assert "nothing was searched" in said
+    assert "meaning was compared" not in said
 
 
 @pytest.mark.parametrize(
@@ -165,7 +181,10 @@ def test_a_query_without_words_still_has_a_meaning(searcher: Searcher) -> None:
         ("x", {"min_score": 0.5}, "no reranker gives a score"),
         ("x", {"min_score": 2}, "min_score is 2"),
         ("x", {"duplicates": 0}, "duplicates is 0"),
+        ("x", {"min_score": "high"}, "min_score is 'high'"),
+        ("x", {"min_score": "calibrated"}, "no reranker gives a score"),
         ("x", {"rules": (Rule("bad", "text", "("),)}, "is no regular expression"),
+        ("x", {"rules": (Rule("bad", "text", "x" * 501),)}, "has 501 characters; give 500 at most"),
         ("x", {"topn": 3}, "topn is no option of a search"),
         ("x", {"filter": "page > 3"}, "needs an index in Milvus"),
         ("x" * 200_000, {}, "200,000 characters"),
@@ -208,3 +227,134 @@ def test_a_bi_encoder_that_nobody_named_does_not_undo_the_recall(store: MemorySt
     assert result.facts.reranker is None
     assert "not reranked: all-MiniLM-L6-v2" in result.facts.warnings[0]
     assert [hit.recall_rank for hit in result.hits] == sorted(hit.recall_rank for hit in result.hits)
+
+
+def test_a_bi_encoder_that_somebody_named_reranks(searcher: Searcher) -> None:
+    info = replace(CountsZ.info, kind="bi_encoder", is_default=True)
+    recall = searcher.recall("lamp")
+    assert not is_to_rerank(info, recall)
+    assert is_to_rerank(info, recall, is_named=True)
+    assert is_to_rerank(replace(info, is_default=False), recall)
+    assert not is_to_rerank(info, searcher.recall("what", mode="bm25"), is_named=True), "there is nothing"
+    assert recall.facts.warnings == [], "asking changes nothing"
+
+
+class Default(CountsZ):
+    """As if it were the bi-encoder that comes with finerank."""
+
+    info = replace(CountsZ.info, kind="bi_encoder", is_default=True, fingerprint="1" * 16)
+
+
+def bound(model: PairModel, log_odds: float) -> Calibration:
+    """Scores are sigmoid(log-odds / 2); the threshold is at `log_odds`."""
+    info = model.info
+    threshold = Threshold(0.9, 0.95, log_odds, 0.5, 10, 9, 0.9)
+    return Calibration(info.name, info.fingerprint, None, None, Line(0.5, 0.0), threshold)
+
+
+@pytest.mark.parametrize("model", [CountsZ(), Default()])
+async def test_the_threshold_of_a_calibration(store: MemoryStore, embedder: Embedder, model: PairModel) -> None:
+    """A calibration is of one model, so that is named by it, even the one that comes with finerank."""
+    with Reranker.from_model(model, calibration=bound(model, 1.0)) as reranker:
+        searcher = Searcher(store, embedder, reranker)
+        result = searcher.search("lamp", min_score="calibrated")
+        same = await searcher.asearch("lamp", min_score="calibrated")
+    assert names(result) == names(same) == ["pizza.txt"]
+    assert result.hits[0].score == pytest.approx(1 / (1 + np.exp(-2.0)))
+    assert result.facts.num_reranked == len(result.recalled) == 4, "all were read"
+
+
+def test_a_threshold_without_a_calibration(reranking: Searcher) -> None:
+    with pytest.raises(InputError, match="the model has no calibration; make one with finerank calibrate"):
+        reranking.search("lamp", min_score="calibrated")
+
+
+def test_what_rules_and_duplicates_moved_the_reranker_did_not(reranking: Searcher) -> None:
+    plain = reranking.search("red lamp of the oven", duplicates=None)
+    first = plain.recalled[0].chunk
+    rule = Rule("first", "source", f"^{first.source}$")
+    result = reranking.search("red lamp of the oven", rules=(rule,), duplicates=0.5)
+    assert first.id not in [hit.chunk.id for hit in result.recalled]
+    assert [hit.recall_rank for hit in result.recalled] == list(range(1, len(result.recalled) + 1))
+    assert sorted(hit.recall_rank for hit in result.hits) == list(range(1, len(result.hits) + 1))
+    assert result.recalled[0].dense_rank != 1, "each recall's own places stay"
+
+
+def test_a_search_by_words_loads_no_embedding_model(store: MemoryStore) -> None:
+    def load() -> Embedder:
+        raise RetrievalError("the embedding model is out of reach")
+
+    searcher = Searcher(store, load)
+    assert names(searcher.search("lamp", mode="bm25", duplicates=None)) == ["oven.txt", "lamp.txt"]
+    with pytest.raises(RetrievalError, match="out of reach"):
+        searcher.search("lamp")
+    searcher.close()
+
+
+def test_the_embedding_model_is_loaded_once_for_all_threads(store: MemoryStore) -> None:
+    loaded: list[Embedder] = []
+
+    def load() -> Embedder:
+        loaded.append(Embedder())
+        return loaded[-1]
+
+    with Searcher(store, load) as searcher:
+        found: list[Any] = []
+        threads = [threading.Thread(target=lambda: found.append(searcher.search("lamp"))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(found) == 4
+    assert len(loaded) == 1
+    with pytest.raises(Exception, match="closed"):
+        loaded[0].embed_queries(["it was loaded here, so it is closed here"])
+
+
+def test_another_embedding_model_is_refused_when_it_is_loaded(store: MemoryStore) -> None:
+    other = MemoryStore(replace(store.info, embedding_model="other", embedding_fingerprint="f" * 16))
+    with (
+        Searcher(other, Embedder) as searcher,
+        pytest.raises(RetrievalError, match="was made with the embedding model"),
+    ):
+        searcher.search("lamp")
+
+
+def test_options_of_loading_are_not_for_a_model_behind_an_api(store: MemoryStore) -> None:
+    with Loopback().running() as server:
+        server.script = lambda heard: Say({"data": [{"index": 0, "embedding": [1.0, 0.0]}]})
+        info = replace(
+            store.info,
+            embedding_model="openai:my-embed",
+            embedding_base_url=f"{server.url}/v1",
+            is_default_embedding=False,
+            dimensions=2,
+        )
+        here = {"device": "cpu", "dtype": "float32", "hub": "modelscope", "deterministic": True}
+        with embedder_of(MemoryStore(info), {**here, "api_key": "a-real-key"}) as embedder:
+            assert (embedder.info.name, embedder.info.dimensions) == ("openai:my-embed", 2)
+        assert server.heard[0].headers["authorization"] == "Bearer a-real-key"
+        moved = replace(info, embedding_base_url="http://127.0.0.1:1")
+        with embedder_of(MemoryStore(moved), {"base_url": server.url}):
+            pass
+
+
+def test_an_index_cannot_collect_the_key_of_whoever_opens_it(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "http://192.0.2.1/v1"
+    info = replace(
+        store.info, embedding_model="openai:my-embed", embedding_base_url=url, is_default_embedding=False, dimensions=2
+    )
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr("finerank.retrieval.searcher.Embedder", lambda model, **given: asked.append(given))
+    monkeypatch.setenv("OPENAI_API_KEY", "a-real-key")
+    with pytest.raises(RetrievalError, match=r"names http://192\.0\.2\.1/v1 .* --embedding-url"):
+        embedder_of(MemoryStore(info), {})
+    embedder_of(MemoryStore(info), {"base_url": url})
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    embedder_of(MemoryStore(info), {})
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    embedder_of(MemoryStore(info), {})
+    assert [each["base_url"] for each in asked] == [url] * 3

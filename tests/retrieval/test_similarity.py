@@ -37,3 +37,5 @@ def test_words_of_many_scripts() -> None:
     assert words_of("报警代码 E07，液压") == ["报", "警", "代", "码", "e07", "液", "压"]
     assert words_of("Straße ＡＢＣ") == ["strasse", "abc"]
     assert words_of("빠른 여우") == ["빠른", "여우"]
+    assert words_of("コーヒー・豆 人々") == ["コ", "ー", "ヒ", "ー", "豆", "人", "々"]
+    assert words_of("หน้า ๑๒") == ["ห", "น", "้", "า", "๑๒"]

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from finerank.retrieval.snippets import Snippet, snippet
@@ -32,6 +34,42 @@ def test_endings_differ_codes_do_not() -> None:
         "pressure",
         "E07",
     ]
+
+
+@pytest.mark.parametrize("query", ["E07", "E-07", "e 07", "E 07", "What is E_07?"])
+@pytest.mark.parametrize("written", ["E07", "E-07", "E 07", "e07"])
+def test_a_code_is_found_however_it_is_written(query: str, written: str) -> None:
+    """As the recall finds it: the passage was found for the code, so the snippet has to show it."""
+    answer = f"Alarm {written} means that the signal of the sensor is missing."
+    found = snippet(FILLER + answer + " " + FILLER, query, 120)
+    assert answer in found.text
+    assert marked(found) == [written]
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "expected"),
+    [
+        ("E07", "E070, XE07, E-071 and E.07", ["E.07"]),
+        ("AB-1234", "AB1234/5 or 1234, not AB-12345", ["AB1234", "1234"]),
+        ("ISO 9001", "ISO-9001:2015, ISO and 9001", ["ISO-9001", "ISO", "9001"]),
+        ("10.12", "1012 and 10.12", ["10.12"]),
+        ("step 5", "3.5 or 5, step 5.", ["5", "step", "5"]),
+        ("报警E-07", "报警E07表示", ["报警E07"]),
+        ("a1b2c3d4e5f6/page77", "see page 77 and PAGE of a1b2c3d4e5f6", ["page", "PAGE"]),
+    ],
+)
+def test_codes_and_numbers(query: str, text: str, expected: list[str]) -> None:
+    assert marked(snippet(text, query)) == expected
+
+
+def test_a_long_query_costs_little() -> None:
+    """A contract as the query, and its codes: 0.4 s a passage once."""
+    query = " ".join(f"clause{chr(97 + n % 26)}{chr(97 + n // 26 % 26)} {n} A{n}-7" for n in range(2000))
+    passages = [f"{number} {FILLER} clauseab A3-7 {FILLER}" for number in range(50)]
+    snippet("warm up", query)
+    started = time.perf_counter()
+    assert all("clauseab A3-7" in " ".join(marked(snippet(each, query))) for each in passages)
+    assert time.perf_counter() - started < 2.0
 
 
 def test_words_of_form_are_not_marked() -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pymilvus import DataType, MilvusClient
+from grpc import RpcError
+from pymilvus import DataType, MilvusClient, MilvusException
 
 from finerank.errors import InputError, RetrievalError
+from finerank.retrieval import milvus_schema
 from finerank.retrieval.index_info import FileRecord, IndexInfo, file_id
 from finerank.retrieval.memory_store import MemoryStore
 from finerank.retrieval.milvus_store import MilvusStore
@@ -87,6 +89,22 @@ def test_a_chunk_comes_back_as_it_was(store: Store) -> None:
     assert (other.chunk.page, other.chunk.metadata) == (None, {"year": 2021, "kind": "manual"})
 
 
+def test_the_length_of_a_chunk_comes_back(store: Store) -> None:
+    store.add([entry("d", [0, 1, 0], "counted", num_tokens=57)])
+    assert [each.chunk.num_tokens for each in store.bm25(["counted"], 1)] == [57]
+
+
+def test_an_index_without_lengths_is_searched_and_added_to(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(milvus_schema, "_NUMBERS", ("position", "page", "last_page"))
+    MilvusStore.create(db, "finerank", INFO).close()
+    monkeypatch.undo()
+    old = MilvusStore.open(db)
+    old.add([entry("d", [0, 1, 0], "counted", page=2, num_tokens=57)])
+    (found,) = old.bm25(["counted"], 1)
+    assert (found.chunk.page, found.chunk.num_tokens) == (2, 0)
+    old.close()
+
+
 def test_a_known_id_is_replaced(store: Store) -> None:
     store.add([entry("a", [0, 1, 0], "new words")])
     assert store.count() == 3
@@ -115,6 +133,20 @@ def test_a_filter_picks(milvus: MilvusStore) -> None:
     assert [each.chunk.id for each in milvus.dense(near, 10, 'metadata["year"] > 2020')] == ["b"]
     assert [each.chunk.id for each in milvus.dense(near, 10, 'source like "a%" and page >= 3')] == ["a"]
     assert milvus.bm25(["alarm"], 10, 'title == "none"') == []
+
+
+def test_what_is_not_the_filter_s_fault_is_not_said_to_be(milvus: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(error: Exception) -> None:
+        monkeypatch.setattr(milvus._client, "search", lambda *_, **__: (_ for _ in ()).throw(error))
+
+    near = np.array([1, 0, 0], dtype=np.float32)
+    for lost in (MilvusException(2, "Fail connecting to server, server unavailable"), RpcError("Deadline Exceeded")):
+        fail(lost)
+        with pytest.raises(RetrievalError, match=r"(server unavailable|Deadline Exceeded)"):
+            milvus.dense(near, 10, "page > 3")
+    fail(MilvusException(1100, "failed to create query plan: cannot parse expression: pages > 3"))  # a server's words
+    with pytest.raises(InputError, match="the filter 'pages > 3' cannot be used: failed to create"):
+        milvus.dense(near, 10, "pages > 3")
 
 
 @pytest.mark.parametrize("filter_", ["page >", "pages > 3", 'page == "x" and'])
@@ -192,11 +224,26 @@ def test_a_making_that_was_cut_short_is_done_again(db: str, monkeypatch: pytest.
     with pytest.raises(KeyboardInterrupt):
         MilvusStore.create(db, "finerank", INFO)
     monkeypatch.undo()
-    with pytest.raises(RetrievalError, match="there are: "):
+    with pytest.raises(RetrievalError, match=r"is no index yet, .* run finerank index again"):
         MilvusStore.open(db)
     store = MilvusStore.create(db, "finerank", INFO)
     assert store.count() == 0
     store.close()
+
+
+def test_a_collection_of_files_alone_is_no_index_yet(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(milvus_schema, "_make_chunks", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        MilvusStore.create(db, "finerank", INFO)
+    with pytest.raises(RetrievalError, match="is no index yet"):
+        MilvusStore.open(db)
+
+
+def test_what_is_not_known_of_an_old_index_has_a_default() -> None:
+    old = {
+        name: value for name, value in INFO.to_dict().items() if name not in ("embedding_base_url", "is_language_open")
+    }
+    assert IndexInfo.from_dict(old, "here") == INFO
 
 
 def test_closing_one_store_leaves_the_others_of_the_process(milvus: MilvusStore, db: str) -> None:

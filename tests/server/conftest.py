@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from finerank.server.app import create_app
 from finerank.settings import Settings
 from tests.server.fake_model import FakeModel
 from tests.server.fake_text_model import FakeTextModel
+from tests.server.searching import make_index
 
 SETTINGS = Settings(max_documents=1000, max_body_bytes=4 << 20)
 
@@ -47,6 +49,19 @@ def app(reranker: Reranker, embedder: Embedder) -> FastAPI:
         return create_app(SETTINGS, reranker, embedder)
 
     return asyncio.run(make())
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Iterator[Embedder]:
+    """The embedding model that comes with finerank."""
+    with Embedder() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def db(tmp_path_factory: pytest.TempPathFactory, minilm: Embedder) -> Path:
+    """Of `make_index`; tests that write take a copy."""
+    return make_index(tmp_path_factory.mktemp("manuals"), minilm)
 
 
 @pytest.fixture

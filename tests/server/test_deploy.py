@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from finerank.reranker import Reranker
+from finerank.retrieval.types import SearchFacts
 from finerank.server.service import Origin, RerankCall
 from finerank.settings import Settings
 from tests.server.calling import BODY, app_of, calling
@@ -21,7 +22,7 @@ from tests.server.calling import BODY, app_of, calling
 FOLDER = Path(__file__).parents[2] / "deploy"
 FUNCTIONS = {"sum", "min", "max", "rate", "increase", "histogram_quantile", "vector"}
 WORDS = {"by", "on", "group_left", "or"}
-LABELS = {"le", "job", "instance", "model", "dialect", "status", "reason", "key", "device"}
+LABELS = {"le", "job", "instance", "model", "dialect", "status", "reason", "key", "device", "stage"}
 
 
 def queries() -> Iterator[str]:
@@ -61,6 +62,7 @@ async def test_every_figure_that_is_asked_for_exists(reranker: Reranker, monkeyp
             await client.post("/v1/rerank", json=body, headers={"X-API-Key": "k"})
         await client.post("/v1/rerank", json=BODY)
         await app_of(client).state.service.rank(RerankCall(**BODY), Origin(dialect="page"))
+        app_of(client).state.metrics.searched(SearchFacts(seconds={"dense": 0.01}))
         monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
         served = (await client.get("/metrics")).text
     existing = {re.split(r"[{ ]", line)[0] for line in served.splitlines() if not line.startswith("#")}

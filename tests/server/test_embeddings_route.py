@@ -100,6 +100,13 @@ async def test_tei_shape(client: httpx.AsyncClient, embedder: Embedder, text_mod
     assert abs(np.linalg.norm(raw) - 1) > 0.1
 
 
+async def test_tei_s_fields_without_effect_are_told(client: httpx.AsyncClient) -> None:
+    asked = {"inputs": "mars", "encoding_format": "float", "truncation_direction": "Left"}
+    response = await client.post("/embed", json=asked)
+    told = "fields without effect here: encoding_format, truncation_direction"
+    assert response.headers["x-finerank-warnings"] == told
+
+
 async def test_tei_s_words_for_what_is_wrong(client: httpx.AsyncClient) -> None:
     for body, status, kind in (
         ({"inputs": []}, 400, "Empty"),
@@ -184,6 +191,17 @@ async def test_the_model_s_name(reranker: Reranker, embedder: Embedder) -> None:
         assert (await client.post("/v1/embeddings", json={"input": "a"})).status_code == 200
         refused = await client.post("/v1/embeddings", json={"input": "a", "model": "other"})
         assert (refused.status_code, refused.json()["error"]["type"]) == (404, "model_not_found")
+
+
+async def test_a_model_behind_an_api_is_called_with_and_without_its_provider(reranker: Reranker) -> None:
+    name = "openai:org/letters"
+    with Embedder.from_model(FakeTextModel(name)) as embedder:
+        async with calling(reranker, embedder, strict_model=True, embedding_model=name) as client:
+            for asked in ("openai:org/letters", "org/letters"):
+                body = (await client.post("/v1/embeddings", json={"input": "a", "model": asked})).json()
+                assert (body["model"], body.get("warnings", [])) == (name, [])
+            assert (await client.post("/v1/embeddings", json={"input": "a", "model": "letters"})).status_code == 200
+            assert (await client.post("/v1/embeddings", json={"input": "a", "model": "other"})).status_code == 404
 
 
 async def test_a_named_model_is_listed_and_in_info(reranker: Reranker, embedder: Embedder) -> None:

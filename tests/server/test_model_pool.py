@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
+from finerank.embedder import Embedder
 from finerank.errors import HubError, InputError, NotReadyError, OverloadedError, UnknownModelError
 from finerank.reranker import Reranker
 from finerank.server import model_slot
+from finerank.server.embedder_slot import EmbedderSlot
 from finerank.server.model_pool import ModelPool, ModelSpec
 from finerank.settings import Settings
 from tests.server.fake_model import FakeModel
+from tests.server.fake_text_model import FakeTextModel
 
 GIB = 2**30
 
@@ -166,4 +169,27 @@ async def test_whoever_listens_hears_of_every_model(loaded: list[str]) -> None:
     with (await pool.ready_slot("two")).use() as reranker:
         assert reranker.result_cache is pool.result_cache is not None
     assert heard == ["one", "two"]
+    await pool.close()
+
+
+async def test_embedding_models_count_and_stay(loaded: list[str]) -> None:
+    settings = Settings(model=("one", "two"), max_model_memory=2)
+    pool = ModelPool(settings)
+    await pool.load()
+    await answered(pool, "two")
+    assert [slot.name for slot in pool.loaded] == ["one", "two"]
+    model = FakeTextModel()
+    model.num_bytes = GIB
+    with Embedder.from_model(model) as embedder:
+        slot = EmbedderSlot(settings, embedder)
+        pool.add_embedder(slot)
+        heard: list[str] = []
+        pool.on_loaded.append(lambda each: heard.append(each.info.name))
+        await slot.ready()
+        while len(pool.loaded) > 1:
+            await asyncio.sleep(0.01)
+        assert heard == ["fake/letters"]
+        assert [slot.name for slot in pool.loaded] == ["two"]
+        await answered(pool, "one")
+        assert [slot.name for slot in pool.loaded] == ["one"]
     await pool.close()

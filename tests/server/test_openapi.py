@@ -76,6 +76,12 @@ async def test_every_route_is_described_with_examples(client: httpx.AsyncClient)
                 assert body["example"], path
 
 
+async def test_the_description_names_what_is_no_reranking(client: httpx.AsyncClient) -> None:
+    described = (await client.get("/openapi.json")).json()
+    named = set(re.findall(r"`(/[^`]+)`", described["info"]["description"]))
+    assert {"/v1/embeddings", "/embed", "/v1/search"} < named <= set(described["paths"])
+
+
 async def test_the_examples_are_answered(client: httpx.AsyncClient) -> None:
     """And their answers have the keys of the examples of answers."""
     paths = (await client.get("/openapi.json")).json()["paths"]

@@ -14,42 +14,20 @@ from fastapi import FastAPI
 
 from finerank.embedder import Embedder
 from finerank.reranker import Reranker
-from finerank.retrieval.indexer import Indexer
 from finerank.server.app import create_app
 from finerank.settings import Settings
 
 from .calling import app_of, client_of
 from .fake_model import FakeModel
-
-PAGES = {
-    "pump.md": "# Pump P3\n\n## Alarms\n\nAlarm E07 means that the signal of the hydraulic pressure sensor is missing."
-    "\n\n## Oil\n\nFill the pump with oil before the first start.",
-    "press.md": "# Press\n\nThe press forms sheets of metal. Alarm E12 means that the door is open.",
-    "jobs.md": "# Careers\n\nWe are hiring technicians who know what an alarm means.",
-}
-QUERY = "What does alarm E07 mean?"
+from .searching import QUERY, failure, figure, search, searching
 
 
 @pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two collections: `finerank` with PAGES, `spare` with one of them."""
-    folder = tmp_path_factory.mktemp("manuals")
-    for name, text in PAGES.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    path = folder.parent / "manuals.db"
-    with Embedder() as embedder:
-        for collection, source in (("finerank", folder), ("spare", folder / "press.md")):
-            with Indexer.open(str(path), embedder, collection=collection, language="en") as indexer:
-                indexer.index([source])
-    return path
-
-
-@pytest.fixture(scope="module")
-def opened(db: Path, reranker: Reranker) -> Iterator[FastAPI]:
+def opened(db: Path, reranker: Reranker, minilm: Embedder) -> Iterator[FastAPI]:
     """Over the index of `db`, opened once."""
 
     async def make() -> FastAPI:
-        return create_app(Settings(search_db=str(db)), reranker)
+        return create_app(Settings(search_db=str(db)), reranker, minilm)
 
     before = reranker.result_cache, reranker.on_batch
     app = asyncio.run(make())
@@ -63,39 +41,6 @@ def opened(db: Path, reranker: Reranker) -> Iterator[FastAPI]:
 async def client(opened: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(opened) as made:
         yield made
-
-
-class searching:  # noqa: N801  (used as a function)
-    """A client of an application with these settings; the index is given back at the end."""
-
-    def __init__(self, reranker: Reranker, **settings: Any) -> None:
-        self._reranker, self._settings = reranker, Settings(**settings)
-        self._before = reranker.result_cache, reranker.on_batch
-
-    async def __aenter__(self) -> httpx.AsyncClient:
-        self._app = create_app(self._settings, self._reranker)
-        await self._app.state.service.pool.load()
-        self._client = client_of(self._app)
-        return await self._client.__aenter__()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.__aexit__(None, None, None)
-        await self._app.state.search.close()
-        self._reranker.result_cache, self._reranker.on_batch = self._before
-
-
-async def search(client: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
-    response = await client.post("/v1/search", json={"query": QUERY, **body})
-    assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json()
-    return answer
-
-
-async def failure(client: httpx.AsyncClient, status: int, **body: Any) -> dict[str, Any]:
-    response = await client.post("/v1/search", json={"query": QUERY, **body})
-    assert response.status_code == status, response.text
-    error: dict[str, Any] = response.json()["error"]
-    return error
 
 
 async def test_the_passage_with_the_answer_comes_first(client: httpx.AsyncClient) -> None:
@@ -204,14 +149,11 @@ async def test_the_reranking_counts_as_any_other(client: httpx.AsyncClient, mode
     """The result cache answers the second time, and the figures know both."""
     await search(client, query="a question of its own")
     computed = len(model.computed)
-    before = figure((await client.get("/metrics")).text, "finerank_documents_total")
+    documents = 'finerank_documents_total{model="fake/overlap"}'
+    before = figure((await client.get("/metrics")).text, documents)
     await search(client, query="a question of its own")
     assert len(model.computed) == computed
-    assert figure((await client.get("/metrics")).text, "finerank_documents_total") == before + 4
-
-
-def figure(text: str, name: str) -> float:
-    return float(next(line for line in text.splitlines() if line.startswith(f"{name}{{")).rsplit(" ", 1)[1])
+    assert figure((await client.get("/metrics")).text, documents) == before + 4
 
 
 async def test_a_deadline_holds(client: httpx.AsyncClient, closed_gate: Callable[[], None]) -> None:
@@ -243,7 +185,7 @@ async def test_an_index_that_is_not_there(reranker: Reranker, tmp_path: Path) ->
 
 
 async def test_an_index_in_use_stops_no_reranking_and_is_tried_again(
-    db: Path, reranker: Reranker, tmp_path: Path
+    db: Path, reranker: Reranker, minilm: Embedder, tmp_path: Path
 ) -> None:
     copy = shutil.copytree(db, tmp_path / "copy.db")
     code = "import pymilvus, sys; held = pymilvus.MilvusClient(sys.argv[1]); print('open', flush=True); input()"
@@ -256,7 +198,7 @@ async def test_an_index_in_use_stops_no_reranking_and_is_tried_again(
     assert holder.stdout is not None
     try:
         assert holder.stdout.readline().strip() == b"open"
-        async with searching(reranker, search_db=str(copy)) as client:
+        async with searching(reranker, minilm, search_db=str(copy)) as client:
             await app_of(client).state.search.warm_up()
             error = await failure(client, 503)
             assert "is in use by another process" in error["message"]

@@ -1,6 +1,7 @@
 """The page on a real server with the embedded model, and one browser to look at it."""
 
 import asyncio
+import importlib
 import threading
 import time
 from collections.abc import Iterator
@@ -24,10 +25,10 @@ from finerank.settings import Settings
 from tests.server.fake_model import FakeModel
 
 from . import browser
-from .steps import resize, text_of, until
+from .steps import Page
 
 MAX_DOCUMENTS = 20
-MAX_BODY_BYTES = 300_000
+MAX_BODY_BYTES = 600_000
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,15 @@ def server(reranker: Reranker) -> Iterator[Server]:
 @contextmanager
 def serving(reranker: Reranker, **settings: Any) -> Iterator[Server]:
     """On a free port of this machine, in a thread."""
+    # Here and not there: an import takes seconds, and Python's warning filters are not for several threads.
+    importlib.import_module("finerank.ui.page")
     with listening_socket("127.0.0.1", 0) as listener:
         servers: list[uvicorn.Server] = []
         services: list[RerankService] = []
 
         async def run() -> None:
             limits: dict[str, Any] = {"max_documents": MAX_DOCUMENTS, "max_body_bytes": MAX_BODY_BYTES}
-            app = create_app(Settings(**limits, **settings), reranker)
+            app = create_app(Settings(**limits | settings), reranker)
             services.append(app.state.service)
             servers.append(uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none")))
             await servers[0].serve([listener])
@@ -96,13 +99,13 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 
 
 @pytest.fixture
-def page(chrome: Chrome, url: str) -> Iterator[Chrome]:
+def page(chrome: Chrome, url: str) -> Iterator[Page]:
     """Freshly loaded, at desktop width, in English. Whatever a test did, nothing was asked of any other host."""
-    resize(chrome, "wide")
-    chrome.get(url)
-    chrome.execute_script("localStorage.clear()")  # type: ignore[no-untyped-call]
-    until(lambda: "all-MiniLM-L6-v2" in text_of(chrome, "#model"), 20)
-    yield chrome
+    made = Page(chrome)
+    made.resize("wide")
+    made.open(url)
+    yield made
+    made.script("localStorage.clear()")
     asked = browser.requested_urls(chrome)
     assert asked
     assert {urlsplit(each).netloc for each in asked} == {urlsplit(url).netloc}
@@ -114,7 +117,7 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _wait_for(address: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
             if httpx.get(address, trust_env=False).status_code == 200:

@@ -5,8 +5,11 @@ import io
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-NUM_PAGES = 30
-ANSWER_PAGE = 19
+NUM_PAGES = 300
+ANSWER_PAGE = 189
+CHAPTER = (ANSWER_PAGE - 9, ANSWER_PAGE + 20)
+CHAPTER_PAGES = 30
+CHAPTER_ANSWER_PAGE = 10
 ANSWER = "Alarm E07: the signal of the hydraulic pressure sensor is missing."
 _SUBJECTS = (
     "oil pump, cooler, main drive, safety door, control panel, valve block, oil tank, lamp, press table, gear".split(

@@ -10,12 +10,16 @@ from starlette.requests import Request
 
 from finerank.errors import InputError
 from finerank.instructions import PRESETS
+from finerank.retrieval.notes import NOTES, note
+from finerank.retrieval.types import SearchFacts, SearchResult
 from finerank.server.exchange import CALLER
 from finerank.server.service import Origin
 from finerank.ui.form import sentence_of
 from finerank.ui.parts import origin_of
 from finerank.ui.render import element, error_html, joined
-from finerank.ui.texts import PRESET_NAMES_ZH, TEXTS, PageError
+from finerank.ui.render_search import found_html
+from finerank.ui.texts import TEXTS, PageError
+from finerank.ui.texts_zh import NOTES_ZH, PRESET_NAMES_ZH
 from finerank.ui.words import Words
 
 
@@ -28,6 +32,7 @@ def test_both_languages_say_the_same_things_with_the_same_values() -> None:
     for key, text in TEXTS["en"].items():
         assert fields(text) == fields(TEXTS["zh"][key]), key
     assert PRESET_NAMES_ZH.keys() == PRESETS.keys()
+    assert {code: fields(text) for code, text in NOTES_ZH.items()} == {code: fields(NOTES[code]) for code in NOTES}
 
 
 def test_chinese_is_chinese() -> None:
@@ -60,6 +65,15 @@ def test_an_error_of_the_page_is_said_in_the_readers_language() -> None:
     assert sentence_of("zh", PageError("error.many", count=3, limit=2)).startswith("共有 3 篇文档")
     assert sentence_of("zh", InputError("said by the server")) == "said by the server"
     assert "its log says where" in sentence_of("en", RuntimeError("secret"))
+
+
+def test_warnings_of_a_search_are_said_in_the_readers_language() -> None:
+    warnings = [note("unread", count=1234), "takes no instruction"]
+    result = SearchResult("query", [], [], SearchFacts(warnings=warnings))
+    assert "The reranker could not read 1,234 of the candidates." in found_html("en", result)
+    chinese = found_html("zh", result)
+    assert "有 1,234 个候选段落，重排模型无法读取。" in chinese
+    assert "Takes no instruction." in chinese
 
 
 def test_the_table_for_the_browser_cannot_end_its_script() -> None:

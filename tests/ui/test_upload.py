@@ -88,6 +88,21 @@ def test_several_files_come_as_they_are() -> None:
         read_files(send_files([RawFile("a", b"x" * 60), RawFile("b", b"x" * 60)]), 100)
 
 
+def test_no_two_files_have_one_name() -> None:
+    names = ["a/report.pdf", "report.pdf", "notes", "b/report.pdf", "report (2).pdf", "notes"]
+    files = [RawFile(name, str(number).encode()) for number, name in enumerate(names)]
+    read = read_files(send_files(files), 100)
+    assert [each.content for each in read] == [each.content for each in files]
+    assert [each.name for each in read] == [
+        "report.pdf",
+        "report (2).pdf",
+        "notes",
+        "report (3).pdf",
+        "report (2) (2).pdf",
+        "notes (2)",
+    ]
+
+
 def test_no_file_is_none_and_a_path_is_only_a_name() -> None:
     assert read_upload(None, 100) is None
     assert read("../../etc/pass wd.txt", b"x").name == "pass wd.txt"

@@ -1,6 +1,9 @@
 """Files that are indexed in memory: once, bounded, and for whoever has their token."""
 
 import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,16 +13,46 @@ from finerank.server.search_service import SearchService
 from finerank.server.service import RerankService
 from finerank.settings import Settings
 from finerank.ui import upload_index
-from finerank.ui.upload import RawFile
-from finerank.ui.upload_index import MOST_SETS, UploadIndexes
+from finerank.ui.texts import PageError
+from finerank.ui.upload import RawFile, read_files, send_files
+from finerank.ui.upload_index import MOST_SETS, UploadIndex, UploadIndexes
+
+Patch = pytest.MonkeyPatch
 
 NOTE = RawFile("note.txt", b"Alarm E07 means that the pressure sensor is missing.")
+_KEPT_BYTES = 100
 
 
 @pytest.fixture(scope="module")
 def search() -> SearchService:
     settings = Settings()
     return SearchService(RerankService(ModelPool(settings), settings))
+
+
+@pytest.fixture
+def quick(monkeypatch: Patch) -> None:
+    """Files are not really indexed."""
+
+    def build(self: UploadIndex, embedder: object) -> tuple[Any, int]:
+        if any(file.content.startswith(b"%PDF") for file in self._files):
+            raise InputError("it cannot be read")
+        return object(), _KEPT_BYTES
+
+    monkeypatch.setattr(UploadIndex, "build", build)
+
+
+@pytest.fixture
+def gate(quick: None, monkeypatch: Patch) -> Iterator[threading.Event]:
+    """Nothing is indexed before it is opened."""
+    opened, build = threading.Event(), UploadIndex.build
+
+    def wait(self: UploadIndex, embedder: Any) -> Any:
+        assert opened.wait(10)
+        return build(self, embedder)
+
+    monkeypatch.setattr(UploadIndex, "build", wait)
+    yield opened
+    opened.set()
 
 
 @pytest.fixture
@@ -47,7 +80,7 @@ async def test_the_same_files_are_indexed_once_and_a_token_is_needed(indexes: Up
     await first.searcher()
 
 
-async def test_the_longest_unused_makes_room(indexes: UploadIndexes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_longest_unused_makes_room(indexes: UploadIndexes, quick: None, monkeypatch: Patch) -> None:
     opened = [indexes.open([RawFile(f"{number}.txt", b"text")]) for number in range(MOST_SETS)]
     await asyncio.gather(*(each.searcher() for each in opened))
     assert indexes.get(opened[0].token)
@@ -58,6 +91,48 @@ async def test_the_longest_unused_makes_room(indexes: UploadIndexes, monkeypatch
     monkeypatch.setattr(upload_index, "MOST_BYTES", 1)
     await indexes.open([RawFile("last.txt", b"last")]).searcher()
     assert indexes.get(newest.token) is None
+
+
+async def test_what_is_not_yet_indexed_makes_no_room(indexes: UploadIndexes, gate: threading.Event) -> None:
+    opened = [indexes.open([RawFile(f"{number}.txt", b"text")]) for number in range(MOST_SETS)]
+    assert indexes.open([RawFile("0.txt", b"text")]) is opened[0]
+    with pytest.raises(PageError, match="the server is still indexing 8 other sets of files; open yours again"):
+        indexes.open([NOTE])
+    assert [indexes.get(each.token) for each in opened] == opened
+    gate.set()
+    await asyncio.gather(*(each.searcher() for each in opened))
+    await indexes.open([NOTE]).searcher()
+
+
+async def test_files_that_wait_count_with_their_bytes(
+    indexes: UploadIndexes, gate: threading.Event, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr(upload_index, "MOST_BYTES", 1000)
+    first = indexes.open([RawFile("a.txt", b"a" * 2000)])  # alone it may be larger
+    assert first.num_bytes == 2000
+    with pytest.raises(PageError, match="still indexing 1 other"):
+        indexes.open([NOTE])
+    gate.set()
+    await first.searcher()
+    assert first.num_bytes == _KEPT_BYTES
+    await indexes.open([NOTE]).searcher()
+
+
+async def test_a_set_lets_go_of_its_files(indexes: UploadIndexes, quick: None, monkeypatch: Patch) -> None:
+    content = b"%PDF-1.7 " + b"x" * 1000
+    broken, good = indexes.open([RawFile("broken.pdf", content)]), indexes.open([NOTE])
+    with pytest.raises(InputError):
+        await broken.searcher()
+    await good.searcher()
+    assert broken._files == good._files == ()
+    assert (broken.num_bytes, good.num_bytes) == (0, _KEPT_BYTES)
+
+
+async def test_two_files_of_one_name(indexes: UploadIndexes) -> None:
+    sent = send_files([RawFile("report.txt", b"The pump leaks."), RawFile("report.txt", b"The door is open.")])
+    searcher = await indexes.open(read_files(sent, 1000)).searcher()
+    hits = searcher.search("Is the door open?").hits
+    assert [hit.chunk.source for hit in hits] == ["report (2).txt", "report.txt"]
 
 
 async def test_what_cannot_be_read_is_said_and_tried_again(indexes: UploadIndexes) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from ...errors import TooLongError
-from ...prompt import TokenIds, without_added_tokens
+from ...prompt import without_added_tokens
 from ...texts import Window
 from ..base import BatchResult, EncodedPair
 from ..text_model import EmbedderInfo, TextModel
 from ..text_prompts import TextKind, TextPrompts
-from ..token_counter import FastCounter
+from ..token_counter import FastCounter, special_ids
 from .runner import PartKey, Runner
 
 _PROBES: Final = ("word", " word", "", "\n", ".", "狐", "e\u0301", "👩‍👧", "7", ":", "\t\r\n x")
@@ -50,7 +50,7 @@ class TextEncoder:
 
     def __init__(self, tokenizer: Tokenizer, *, max_length: int, parse_control_tokens: bool = False) -> None:
         self.max_length = max_length
-        self.start_ids, self.end_ids = _special_ids(tokenizer)
+        self.start_ids, self.end_ids = special_ids(tokenizer)
         self._tokenizer = tokenizer if parse_control_tokens else without_added_tokens(tokenizer)
         self.counter = FastCounter(self._tokenizer)
         self.prompt = lru_cache(maxsize=256)(self._prompt)
@@ -130,11 +130,3 @@ class Qwen3Embedder(TextModel):
             shared_key=prompt.parts,
             shared_tokens=prompt.shared_tokens,
         )
-
-
-def _special_ids(tokenizer: Tokenizer) -> tuple[TokenIds, TokenIds]:
-    """(before, after) a text: what the post-processor of tokenizer.json adds."""
-    encoding = tokenizer.encode("a", add_special_tokens=True)
-    own = [position for position, is_special in enumerate(encoding.special_tokens_mask) if not is_special]
-    ids = encoding.ids
-    return (tuple(ids[: own[0]]), tuple(ids[own[-1] + 1 :])) if own else ((), tuple(ids))

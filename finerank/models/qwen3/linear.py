@@ -17,9 +17,12 @@ _ROWS_HINT: Final = 512
 
 
 class Linear(Protocol):
-    """x (R, in) -> (R, out), without bias."""
+    """x (R, in) -> (R, out)."""
 
     def __call__(self, x: Tensor) -> Tensor: ...
+
+    def gelu(self, x: Tensor) -> Tensor:
+        """gelu(x W + b), the exact one."""
 
     def silu(self, x: Tensor) -> Tensor:
         """silu(x W)."""
@@ -31,45 +34,54 @@ class Linear(Protocol):
 class PlainLinear:
     """`F.linear`: CUDA, MPS, and CPUs without oneDNN."""
 
-    def __init__(self, weight: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         self.weight = weight
+        self.bias = bias
 
     def __call__(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight)
+        return F.linear(x, self.weight, self.bias)
+
+    def gelu(self, x: Tensor) -> Tensor:
+        return F.gelu(self(x))
 
     def silu(self, x: Tensor) -> Tensor:
-        return F.silu(F.linear(x, self.weight))
+        return F.silu(self(x))
 
     def times(self, x: Tensor, factor: Tensor) -> Tensor:
-        return F.linear(x, self.weight).mul_(factor)
+        return self(x).mul_(factor)
 
 
 class PackedLinear:
     """oneDNN on a CPU, with the weight in its blocked layout."""
 
-    def __init__(self, weight: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _ROWS_HINT)
+        self.bias = bias
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._apply(x, "none")
+
+    def gelu(self, x: Tensor) -> Tensor:
+        return self._apply(x, "gelu", "none")
 
     def silu(self, x: Tensor) -> Tensor:
         return self._apply(x, "swish")
 
     def times(self, x: Tensor, factor: Tensor) -> Tensor:
-        result: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, factor, self.weight, None, "mul")
+        result: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, factor, self.weight, self.bias, "mul")
         return result
 
-    def _apply(self, x: Tensor, activation: str) -> Tensor:
-        result: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, self.weight, None, activation, [], "")
+    def _apply(self, x: Tensor, activation: str, algorithm: str = "") -> Tensor:
+        product = torch.ops.mkldnn._linear_pointwise.default
+        result: Tensor = product(x, self.weight, self.bias, activation, [], algorithm)
         return result
 
 
-def make_linear(weight: Tensor) -> Linear:
-    """The fastest product for a weight (out, in) on the device and in the dtype it has."""
+def make_linear(weight: Tensor, bias: Tensor | None = None) -> Linear:
+    """The fastest product for a weight (out, in) and a bias (out,) on the device and in the dtype they have."""
     if weight.device.type == "cpu" and can_pack(weight.dtype):
-        return PackedLinear(weight)
-    return PlainLinear(weight.contiguous())
+        return PackedLinear(weight, bias)
+    return PlainLinear(weight.contiguous(), bias)
 
 
 def can_pack(dtype: torch.dtype) -> bool:
@@ -87,11 +99,13 @@ def _try_packed(dtype: torch.dtype) -> bool:
         return False
     generator = torch.Generator().manual_seed(0)
     x, weight, factor = (torch.randn(rows, 32, generator=generator).to(dtype) for rows in (3, 32, 3))
-    plain = PlainLinear(weight)
+    bias = factor[0].contiguous()
+    plain = PlainLinear(weight, bias)
     try:
-        packed = PackedLinear(weight)
+        packed = PackedLinear(weight, bias)
         pairs = (
             (packed(x), plain(x)),
+            (packed.gelu(x), plain.gelu(x)),
             (packed.silu(x), plain.silu(x)),
             (packed.times(x, factor), plain.times(x, factor)),
         )

@@ -33,8 +33,13 @@ class File:
 
     def head(self, num_bytes: int) -> bytes:
         """Its first bytes. Raises UnreadableError."""
-        with self.open() as stream:
-            return stream.read(num_bytes)
+        try:
+            with self.open() as stream:
+                return stream.read(num_bytes)
+        except OSError as error:
+            raise UnreadableError(
+                f"{self.name} cannot be read ({error.strerror}); check its disk, or copy it"
+            ) from None
 
     def read(self) -> bytes:
         """All of it. Raises UnreadableError."""

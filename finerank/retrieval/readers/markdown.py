@@ -10,6 +10,9 @@ from .file import File, as_title
 from .outline import Outline
 
 _FRONT_MATTER: Final = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_KEY: Final = re.compile(r"""(?:[\w.-]+|"[^"]+"|'[^']+')[ \t]*:(?:[ \t]|$)""")
+_OTHER_YAML: Final = re.compile(r"-(?:[ \t]|$)|[ \t]|#|[]}]|$")
+"""How lines of YAML begin that hold no key: an item of a list, a line that goes on, a comment, an end."""
 _FRONT_TITLE: Final = re.compile(r"""^title:\s*(['"]?)(.+?)\1\s*$""", re.MULTILINE)
 _TAG: Final = re.compile(r"<[^<>]*>")
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -21,9 +24,9 @@ def read(file: File) -> Iterator[SourceDocument]:
 
     parser = MarkdownIt("commonmark").enable("table")
     title = ""
-    for part in text.read(file):
+    for number, part in enumerate(text.read(file)):
         content = "\n".join(section.text for section in part.sections)
-        front = _FRONT_MATTER.match(content)
+        front = _front_matter(content) if number == 0 else None
         if front:
             content = content[front.end() :]
         outline = _outline(parser, content)
@@ -31,6 +34,14 @@ def read(file: File) -> Iterator[SourceDocument]:
         sections = outline.sections()
         if sections:
             yield SourceDocument(part.id, part.source, title, sections)
+
+
+def _front_matter(content: str) -> re.Match[str] | None:
+    """The block of YAML that a file begins with. Text between two rules is none."""
+    found = _FRONT_MATTER.match(content)
+    lines = found[1].split("\n") if found else []
+    has_key = any(map(_KEY.match, lines))
+    return found if has_key and all(_KEY.match(line) or _OTHER_YAML.match(line) for line in lines) else None
 
 
 def _outline(parser: Any, content: str) -> Outline:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
+from ..letters import WIDE, WIDE_SIGNS
 from ..types import Section
 from .outline import Outline
 from .pdf_lines import HYPHEN, Line
@@ -23,7 +24,7 @@ _SHORT_LINE: Final = 0.85
 """Share of the width of a page's text: shorter lines end a paragraph, or are rows of a table."""
 _WORD: Final = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _BULLET: Final = re.compile(r"(?:[•▪●◦‣∙·*–—-]|\(?(?:\d{1,3}|[a-zA-Z])[.)])\s")
-_CJK_END: Final = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]$")
+_WIDE_END: Final = re.compile(f"[{WIDE}{WIDE_SIGNS}]$")
 _AT_HYPHEN: Final = re.compile(rf"([^\s{HYPHEN}]*){HYPHEN}([^\s{HYPHEN}]*)")
 
 
@@ -111,7 +112,7 @@ def _text(block: Sequence[Line], page: Sequence[Line]) -> str:
             parts.append(" ")
         elif is_short or _BULLET.match(line.text):
             parts.append("\n")
-        elif not _CJK_END.search(before.text):
+        elif not _WIDE_END.search(before.text):
             parts.append(" ")
         parts.append(line.text)
     return "".join(parts)

@@ -12,7 +12,8 @@ from ...errors import InputError, UnreadableError
 from ..types import Section, SourceDocument
 from .encoding import cleaned, encoding_of
 from .file import File, as_title
-from .metadata import metadata_of
+from .metadata import DEEPEST, is_too_deep, metadata_of
+from .row_ids import RowIds
 
 _TEXT_FIELDS: Final = (
     "text", "content", "contents", "body", "document", "passage", "answer", "description", "abstract", "summary",
@@ -29,12 +30,12 @@ def read(file: File) -> Iterator[SourceDocument]:
     """One document a row, its other fields as metadata; rows without text are noted."""
     is_json = PurePath(file.name).suffix.lower() in (".jsonl", ".ndjson")
     problems = _Problems(file)
-    seen: set[int] = set()
+    seen = RowIds()
     with io.TextIOWrapper(
         file.open(), encoding=encoding_of(file).name, errors="replace", newline=None if is_json else ""
     ) as stream:
         for row in _json_rows(stream, problems) if is_json else _csv_rows(stream, file, problems):
-            document = _document(file, row, seen, problems)
+            document = _document(file, row, seen, problems, has_types=is_json)
             if document is None:
                 problems.add("without text, left out", row.line)
             else:
@@ -94,7 +95,7 @@ def _json_rows(stream: io.TextIOBase, problems: _Problems) -> Iterator[_Row]:
         elif isinstance(value, dict):
             yield _Row(number, number, value)
         else:
-            problems.add("that are no JSON object and no string, left out", number)
+            problems.add("with neither a JSON object nor a string, left out", number)
 
 
 def _lines(stream: io.TextIOBase) -> Iterator[str]:
@@ -144,9 +145,11 @@ class _RowGuard:
         return line.replace("\0", "")
 
 
-def _document(file: File, row: _Row, seen: set[int], problems: _Problems) -> SourceDocument | None:
+def _document(file: File, row: _Row, seen: RowIds, problems: _Problems, *, has_types: bool) -> SourceDocument | None:
     """None of a row without text."""
     fields = row.fields
+    if is_too_deep(fields):
+        problems.add(f"of more than {DEEPEST} levels, those below left out", row.line)
     by_name = {str(key).strip().lower(): key for key in reversed([*fields])}
     text_key, title_key, id_key = (_first(by_name, names) for names in (_TEXT_FIELDS, _TITLE_FIELDS, _ID_FIELDS))
     title = "" if title_key is None else as_title(_string(fields[title_key]))
@@ -161,16 +164,14 @@ def _document(file: File, row: _Row, seen: set[int], problems: _Problems) -> Sou
         return None
     own = None if id_key is None else _string(fields[id_key]).strip()
     document_id = _document_id(file.name, row, own, seen, problems)
-    return SourceDocument(document_id, file.name, title, [Section(text)], metadata_of(beside))
+    return SourceDocument(document_id, file.name, title, [Section(text)], metadata_of(beside, has_types=has_types))
 
 
-def _document_id(name: str, row: _Row, own: str | None, seen: set[int], problems: _Problems) -> str:
+def _document_id(name: str, row: _Row, own: str | None, seen: RowIds, problems: _Problems) -> str:
     """By the row's own id, or its number where rows have none; both if another row has that id."""
     if own is None:
         return f"{name}#{row.number}"
-    key = hash(own)
-    if own and key not in seen:
-        seen.add(key)
+    if own and seen.is_new(own):
         return f"{name}#{own}"
     problems.add("with no id, or one that another row has, known by its number", row.line)
     return f"{name}#{own}@{row.number}"
@@ -180,12 +181,13 @@ def _first(by_name: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     return next((by_name[name] for name in names if name in by_name), None)
 
 
-def _string(value: Any) -> str:
+def _string(value: Any, depth: int = 0) -> str:
     """What a field says: "" of null, lists one entry a line."""
-    if value is None:
+    if value is None or (isinstance(value, list | dict) and depth > DEEPEST):
         return ""
     if isinstance(value, list):
-        return "\n".join(filter(None, map(_string, value)))
+        return "\n".join(filter(None, (_string(each, depth + 1) for each in value)))
     if isinstance(value, dict):
-        return "\n".join(f"{key}: {_string(each)}" for key, each in value.items() if _string(each))
+        said = ((key, _string(each, depth + 1)) for key, each in value.items())
+        return "\n".join(f"{key}: {text}" for key, text in said if text)
     return cleaned(str(value))

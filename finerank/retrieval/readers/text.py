@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from typing import Final
 
+from ..boilerplate import without_boilerplate
 from ..types import Section, SourceDocument
 from .encoding import cleaned, encoding_of
 from .file import File, as_title
@@ -13,7 +14,7 @@ PART_CHARACTERS: Final = 2**20
 
 
 def read(file: File) -> Iterator[SourceDocument]:
-    """One document, or several of a large file; form feeds part pages."""
+    """One document, or several of a large file; form feeds part pages, whose running headers and footers go."""
     encoding = encoding_of(file)
     with io.TextIOWrapper(file.open(), encoding=encoding.name, errors="replace") as stream:
         parts = _parts(stream)
@@ -63,7 +64,8 @@ def _end_of_part(text: str) -> int:
 def _sections(part: str, page: int | None) -> list[Section]:
     if page is None:
         return [Section(part)] if part.strip() else []
-    return [Section(text, number) for number, text in enumerate(part.split("\f"), start=page) if text.strip()]
+    pages = [Section(text, number) for number, text in enumerate(part.split("\f"), start=page) if text.strip()]
+    return without_boilerplate(pages)
 
 
 def _title(text: str) -> str:

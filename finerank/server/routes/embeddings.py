@@ -2,9 +2,9 @@
 
 import asyncio
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, NotRequired, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NotRequired, TypeVar
 
 from fastapi import APIRouter
 from pydantic import Field, WithJsonSchema
@@ -13,16 +13,13 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from ...models.text_prompts import TextKind
-from ..body import json_object
 from ..dialect import EMPTY, Dialect, openai_answer
 from ..exchange import ask_for_vectors
-from ..json_response import SafeJSONResponse
 from ..notices import DocumentError, embedding_headers
-from ..openapi import PROBLEMS, errors, request_body, success
 from ..problems import Problem, ProblemError, bad_request, json_type
 from ..service import EmbeddingCall, RerankService, notes_of
 from .asked import Body, one_of
-from .endpoint import DOCUMENTS, plain_router
+from .endpoint import DOCUMENTS, BaseEndpoint, plain_router, serve
 from .usage import Usage
 
 if TYPE_CHECKING:
@@ -146,58 +143,24 @@ B = TypeVar("B", bound=EmbeddingBody)
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddingEndpoint(Generic[B]):
-    """As `Endpoint`, for vectors.   headers: more than those that every answer has."""
-
-    dialect: Dialect
-    asked: type[B]
-    answer: Callable[[B, Embedded], Any]
-    shape: Any
-    example: Mapping[str, Any]
-    summary: str
-    headers: Callable[[B, Embedded], Mapping[str, str]] | None = None
+class EmbeddingEndpoint(BaseEndpoint[B, Embedded]):
+    """Answers with vectors."""
 
     async def respond(self, request: Request, service: RerankService, body: Mapping[str, Any]) -> Response:
-        """Raises ProblemError and what the service raises."""
         asked = self.asked.model_validate(body)
         notes = asked.notes(service.settings)
         call = asked.call()
         found = await ask_for_vectors(request, service, call, self.dialect)
         _refuse_all_failed(found)
         embedded = Embedded(found, [*notes, *notes_of(call, found)])
+        headers = embedding_headers(found, embedded.notes)
         if found.vectors.size > _MANY_NUMBERS:
-            return await asyncio.to_thread(self._response, asked, embedded)
-        return self._response(asked, embedded)
+            return await asyncio.to_thread(self.response, asked, embedded, headers)
+        return self.response(asked, embedded, headers)
 
     def example_answer(self) -> Any:
         asked = self.asked.model_validate(self.example)
         return self.answer(asked, Embedded(_example_embeddings(asked.call().texts), []))
-
-    def _response(self, asked: B, embedded: Embedded) -> Response:
-        headers = embedding_headers(embedded.found, embedded.notes)
-        if self.headers is not None:
-            headers |= self.headers(asked, embedded)
-        return SafeJSONResponse(self.answer(asked, embedded), headers=headers)
-
-
-def serve_embeddings(router: APIRouter, service: RerankService, endpoint: EmbeddingEndpoint[Any], *paths: str) -> None:
-    """Answers POST on `paths` with `endpoint`."""
-
-    async def handle(request: Request) -> Response:
-        return await endpoint.respond(request, service, await json_object(request))
-
-    described = {200: success(endpoint.shape, endpoint.example_answer()), **errors(endpoint.dialect, PROBLEMS)}
-    for path in paths:
-        router.add_api_route(
-            path,
-            handle,
-            methods=["POST"],
-            response_class=SafeJSONResponse,
-            summary=endpoint.summary,
-            description=endpoint.asked.__doc__,
-            openapi_extra=request_body(endpoint.asked, endpoint.example),
-            responses=described,
-        )
 
 
 def texts_of_input(value: Any, name: str) -> list[str]:
@@ -222,9 +185,7 @@ def texts_of_input(value: Any, name: str) -> list[str]:
 
 def embeddings_router(service: RerankService) -> APIRouter:
     router = plain_router("embeddings")
-    serve_embeddings(
-        router, service, EMBEDDINGS, "/v1/embeddings", "/embeddings", "/vllm/v1/embeddings", "/tei/v1/embeddings"
-    )
+    serve(router, service, EMBEDDINGS, "/v1/embeddings", "/embeddings", "/vllm/v1/embeddings", "/tei/v1/embeddings")
     return router
 
 

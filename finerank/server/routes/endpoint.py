@@ -1,5 +1,9 @@
-"""`Endpoint`: one dialect's question and answer around the one internal request; the same handler serves them all."""
+"""`Endpoint`: one dialect's question and answer around the one internal request; the same handler serves them all.
 
+`BaseEndpoint` is what it shares with those that answer with vectors (embeddings.py).
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -18,9 +22,11 @@ from ..notices import DocumentError, error_list, notice_headers
 from ..openapi import PROBLEMS, errors, request_body, success
 from ..problems import Problem
 from ..service import RerankService, ScoreCall, notes_of
-from .asked import Asked
+from .asked import Asked, Body
 
 A = TypeVar("A", bound=Asked)
+B = TypeVar("B", bound=Body)
+R = TypeVar("R")
 
 QUERY: Final = "What does alarm E07 mean?"
 DOCUMENTS: Final = ["Change the filter.", "E07: pressure sensor fault."]
@@ -66,7 +72,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint(Generic[A]):
+class BaseEndpoint(ABC, Generic[B, R]):
     """dialect: of its errors, and its name in logs.   asked: the body it takes.   shape: type of the body it gives.
 
     answer: from the question and the service's answer to that body.   example: of a question.
@@ -74,28 +80,42 @@ class Endpoint(Generic[A]):
     """
 
     dialect: Dialect
-    asked: type[A]
-    answer: Callable[[A, Answered], Any]
+    asked: type[B]
+    answer: Callable[[B, R], Any]
     shape: Any
     example: Mapping[str, Any]
     summary: str = "Documents by how well they answer the query, best first"
-    headers: Callable[[A, Answered], Mapping[str, str]] | None = None
+    headers: Callable[[B, R], Mapping[str, str]] | None = None
     more_problems: tuple[Problem, ...] = ()
 
+    @abstractmethod
     async def respond(self, request: Request, service: RerankService, body: Mapping[str, Any]) -> Response:
         """Raises ProblemError and what the service raises."""
+
+    @abstractmethod
+    def example_answer(self) -> Any:
+        """What the example would be answered."""
+
+    def response(self, asked: B, answered: R, headers: dict[str, str]) -> Response:
+        """headers: those that every answer has."""
+        if self.headers is not None:
+            headers |= self.headers(asked, answered)
+        return SafeJSONResponse(self.answer(asked, answered), headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(BaseEndpoint[A, Answered]):
+    """Answers with scores."""
+
+    async def respond(self, request: Request, service: RerankService, body: Mapping[str, Any]) -> Response:
         asked = self.asked.model_validate(body)
         notes = asked.notes(service.settings)
         call = asked.call()
         ranking = await ask(request, service, call, self.dialect)
         answered = Answered(ranking, [*notes, *notes_of(call, ranking)])
-        headers = notice_headers(ranking, answered.notes)
-        if self.headers is not None:
-            headers |= self.headers(asked, answered)
-        return SafeJSONResponse(self.answer(asked, answered), headers=headers)
+        return self.response(asked, answered, notice_headers(ranking, answered.notes))
 
     def example_answer(self) -> Any:
-        """What the example would be answered."""
         asked = self.asked.model_validate(self.example)
         call = asked.call()
         is_score = isinstance(call, ScoreCall)
@@ -107,7 +127,7 @@ def plain_router(tag: str) -> APIRouter:
     return APIRouter(tags=[tag], route_class=PlainRoute)
 
 
-def serve(router: APIRouter, service: RerankService, endpoint: Endpoint[Any], *paths: str) -> None:
+def serve(router: APIRouter, service: RerankService, endpoint: BaseEndpoint[Any, Any], *paths: str) -> None:
     """Answers POST on `paths` with `endpoint`."""
 
     async def handle(request: Request) -> Response:
@@ -118,7 +138,7 @@ def serve(router: APIRouter, service: RerankService, endpoint: Endpoint[Any], *p
 
 
 def post(
-    router: APIRouter, path: str, handle: Callable[[Request], Awaitable[Response]], endpoint: Endpoint[Any]
+    router: APIRouter, path: str, handle: Callable[[Request], Awaitable[Response]], endpoint: BaseEndpoint[Any, Any]
 ) -> None:
     """Adds a route that is described as `endpoint` and answered by `handle`."""
     failures = errors(endpoint.dialect, (*PROBLEMS, *endpoint.more_problems))

@@ -1,7 +1,7 @@
 """`POST /v1/search`: a query to passages of the server's index; `GET /v1/collections`: what can be searched."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...instructions import resolve_instruction
+from ...ranking import MinScore
 from ...retrieval.options import SearchOptions
 from ...retrieval.rules import rules_from
 from ...settings import Settings
@@ -19,12 +20,16 @@ from ..json_response import SafeJSONResponse, header_text
 from ..notices import FINGERPRINT, INSTRUCTION, MODEL, notes_header
 from ..openapi import PROBLEMS, errors, request_body, success
 from ..problems import Problem, ProblemError, bad_request
-from ..search_index import SearchIndex, UnknownCollectionError
+from ..search_index import Collection, SearchIndex, UnknownCollectionError
 from ..search_service import SearchService
 from .asked import Body
 from .endpoint import QUERY, plain_router
 from .search_shapes import ANSWER, COLLECTION, CollectionFacts, CollectionList, SearchAnswer
 from .usage import new_id
+
+if TYPE_CHECKING:
+    from ...retrieval.searcher import Searcher
+    from ...retrieval.types import SearchResult
 
 _NO_INDEX: Final = Problem(
     404,
@@ -54,7 +59,9 @@ class SearchRequest(Body):
     filter: str | None = Field(None, description='a Milvus expression, such as source like "manuals/%"')
     instruction: str | None = Field(None, description='what "relevant" means, in a sentence, for the reranker')
     preset: str | None = Field(None, description="a named instruction instead of one of your own")
-    min_score: float | None = Field(None, description="only results of at least this probability, 0 to 1")
+    min_score: MinScore | None = Field(
+        None, description='only results of at least this probability, 0 to 1; "calibrated": of the threshold'
+    )
     rules: list[str] | None = Field(
         None, description="drop candidates: advertisement, recruitment, disclaimer, or field=~pattern"
     )
@@ -117,10 +124,8 @@ def _add_search(router: APIRouter, search: SearchService, settings: Settings) ->
 
 def _add_collections(router: APIRouter, search: SearchService) -> None:
     async def handle(request: Request) -> Response:
-        data: list[CollectionFacts] = []
-        if search.index is not None:
-            data = [_collection(each) for each in await search.in_thread(search.index.collections)]
-        return SafeJSONResponse({"object": "list", "data": data})
+        found = await while_connected(request, search.collections(origin_of(request, FINERANK)))
+        return SafeJSONResponse({"object": "list", "data": [_facts_of(each) for each in found]})
 
     router.add_api_route(
         "/v1/collections",
@@ -139,30 +144,42 @@ async def _answer(
     request: Request, search: SearchService, asked: SearchRequest, settings: Settings, notes: list[str]
 ) -> Response:
     """Raises ProblemError and what the services raise."""
-    from ...retrieval.answer import answer_of
-    from ...retrieval.context import context_block
-
     options, budget = asked.options(settings), _checked_context(asked.context_tokens)
     index, origin = _index_of(search), origin_of(request, FINERANK)
+
+    async def find() -> "Searcher":
+        return await search.searcher(asked.collection)
+
     try:
-        result = await search.search(
-            lambda: search.searcher(asked.collection), asked.query, options, model=asked.model, origin=origin
-        )
+        result = await search.search(find, asked.query, options, model=asked.model, origin=origin)
+        count = (await find()).count_tokens if budget is not None else None
     except UnknownCollectionError as error:
         raise ProblemError(Problem(404, _NO_COLLECTION.kind, str(error), "collection")) from None
+    # In a thread: the snippets of a thousand passages take a moment.
+    found = await search.in_thread(lambda: _found(result, bool(asked.explain), budget, count))
     answer: dict[str, Any] = {
         "id": f"search-{new_id()}",
         "object": "list",
         "collection": asked.collection or index.default,
-        **answer_of(result, explain=bool(asked.explain)),
+        **found,
     }
-    if budget is not None:
-        count = (await search.searcher(asked.collection)).count_tokens
-        answer["context"] = await search.in_thread(lambda: context_block(result, budget, count))
     notes = [*notes, *_model_note(asked, answer["facts"]), *answer["facts"]["warnings"]]
     if notes:
         answer["warnings"] = notes
     return SafeJSONResponse(answer, headers=_headers(answer["facts"], notes))
+
+
+def _found(
+    result: "SearchResult", explain: bool, budget: int | None, count: "Callable[[Sequence[str]], list[int]] | None"
+) -> dict[str, Any]:
+    """Raises InputError if not even one passage fits into the budget."""
+    from ...retrieval.answer import answer_of
+    from ...retrieval.context import context_block
+
+    answer = answer_of(result, explain=explain)
+    if budget is not None and count is not None:
+        answer["context"] = context_block(result, budget, count)
+    return answer
 
 
 def _index_of(search: SearchService) -> SearchIndex:
@@ -196,8 +213,8 @@ def _given(value: Any, default: Any) -> Any:
     return default if value is None else value
 
 
-def _collection(each: Any) -> CollectionFacts:
-    return {
+def _facts_of(each: Collection) -> CollectionFacts:
+    facts: CollectionFacts = {
         "id": each.name,
         "object": "collection",
         "num_chunks": each.num_chunks,
@@ -205,3 +222,6 @@ def _collection(each: Any) -> CollectionFacts:
         "dimensions": each.dimensions,
         "is_default": each.is_default,
     }
+    if each.error is not None:
+        facts["error"] = each.error
+    return facts

@@ -97,12 +97,18 @@ class SearchAnswer(TypedDict):
 
 
 class CollectionFacts(TypedDict):
+    """num_chunks: as the database counts them, deleted ones maybe among them.
+
+    error: why it cannot be searched; then what is not known of it is null.
+    """
+
     id: str
     object: str
-    num_chunks: int
-    embedding_model: str
-    dimensions: int
+    num_chunks: int | None
+    embedding_model: str | None
+    dimensions: int | None
     is_default: bool
+    error: NotRequired[str]
 
 
 class CollectionList(TypedDict):

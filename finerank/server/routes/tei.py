@@ -16,7 +16,7 @@ from ..json_response import SafeJSONResponse
 from ..openapi import errors, success
 from ..problems import Problem, bad_request
 from ..service import RerankCall, RerankService
-from .asked import Asked, Documents, filled
+from .asked import Asked, Body, Documents, filled
 from .endpoint import DOCUMENTS, QUERY, Answered, Endpoint, plain_router, serve
 
 _ANSWERS: Final = {
@@ -42,24 +42,35 @@ def _error(problem: Problem) -> Response:
 TEI: Final = Dialect("tei", _error)
 
 
-class TeiRequest(Asked):
+class Truncation(Body):
+    """What TEI's requests say of texts that do not fit."""
+
+    truncate: bool | None = Field(None, description="cut what does not fit; false refuses the call; default true")
+    truncation_direction: str | None = Field(None, description="right; the beginning of a text is never cut")
+
+    def wanted_truncation(self) -> bool:
+        """Raises ProblemError."""
+        if self._direction() not in (None, "left", "right"):
+            raise bad_request("truncation_direction must be left or right", "truncation_direction")
+        return self.truncate is not False
+
+    def ineffective(self) -> list[str]:
+        return [*super().ineffective(), *(["truncation_direction"] if self._direction() == "left" else [])]
+
+    def _direction(self) -> str | None:
+        return None if self.truncation_direction is None else self.truncation_direction.lower()
+
+
+class TeiRequest(Truncation, Asked):
     """TEI's reranker: `texts` instead of documents."""
 
     query: str
     texts: Documents
-    truncate: bool | None = Field(None, description="cut what does not fit; false refuses the call; default true")
-    truncation_direction: str | None = Field(None, description="right; the beginning of a text is never cut")
     raw_scores: bool | None = Field(None, description="log-odds instead of probabilities")
     return_text: bool | None = Field(None, description="repeat the texts in the answer; default false")
 
     def call(self) -> RerankCall:
-        if self.truncation_direction is not None and self.truncation_direction.lower() not in ("left", "right"):
-            raise bad_request("truncation_direction must be left or right", "truncation_direction")
-        return self.rerank_call(self.query, filled(self.texts, "texts"), truncate=self.truncate is not False)
-
-    def ineffective(self) -> list[str]:
-        is_left = self.truncation_direction is not None and self.truncation_direction.lower() == "left"
-        return ["truncation_direction"] if is_left else []
+        return self.rerank_call(self.query, filled(self.texts, "texts"), truncate=self.wanted_truncation())
 
 
 class Rank(TypedDict):

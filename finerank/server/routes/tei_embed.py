@@ -9,41 +9,33 @@ from pydantic import Field
 from ...models.text_prompts import TextKind
 from ..problems import bad_request
 from ..service import EmbeddingCall, RerankService
-from .embeddings import Embedded, EmbeddingBody, EmbeddingEndpoint, Texts, serve_embeddings, texts_of_input
-from .endpoint import DOCUMENTS, plain_router
-from .tei import TEI, time_headers
+from .embeddings import Embedded, EmbeddingBody, EmbeddingEndpoint, Texts, texts_of_input
+from .endpoint import DOCUMENTS, plain_router, serve
+from .tei import TEI, Truncation, time_headers
 
 _PROMPTS: Final[Mapping[str, TextKind]] = {"query": "query", "document": "document", "passage": "document"}
 
 
-class TeiEmbedRequest(EmbeddingBody):
+class TeiEmbedRequest(Truncation, EmbeddingBody):
     """TEI's embeddings. Without `prompt_name` nothing is put before a text: such callers write their own prompt."""
 
     idle: ClassVar[frozenset[str]] = frozenset({"encoding_format"})
 
     inputs: Texts = Field(description="a text, or a list of texts; token ids are refused")
     normalize: bool | None = Field(None, description="bring vectors to length 1; default true")
-    truncate: bool | None = Field(None, description="cut what does not fit; false refuses the call; default true")
-    truncation_direction: str | None = Field(None, description="right; the beginning of a text is never cut")
     prompt_name: str | None = Field(None, description="query or document: put the model's own prompt before the texts")
     dimensions: int | None = Field(None, description="cut vectors to so many numbers, for models trained to be cut")
 
     def call(self) -> EmbeddingCall:
-        if self.truncation_direction is not None and self.truncation_direction.lower() not in ("left", "right"):
-            raise bad_request("truncation_direction must be left or right", "truncation_direction")
         if self.prompt_name is not None and self.prompt_name not in _PROMPTS:
             raise bad_request("prompt_name must be query or document", "prompt_name")
         return EmbeddingCall(
             texts=texts_of_input(self.inputs, "inputs"),
             kind=_PROMPTS[self.prompt_name] if self.prompt_name is not None else "plain",
             normalize=self.normalize is not False,
-            truncate=self.truncate is not False,
+            truncate=self.wanted_truncation(),
             dimensions=self.dimensions,
         )
-
-    def ineffective(self) -> list[str]:
-        is_left = self.truncation_direction is not None and self.truncation_direction.lower() == "left"
-        return ["truncation_direction"] if is_left else []
 
 
 def _answer(asked: TeiEmbedRequest, embedded: Embedded) -> list[list[float]]:
@@ -70,5 +62,5 @@ TEI_EMBED: Final = EmbeddingEndpoint(
 def tei_embed_router(service: RerankService) -> APIRouter:
     """`/tei` itself too: clients that are given a server's address post to it."""
     router = plain_router("TEI")
-    serve_embeddings(router, service, TEI_EMBED, "/embed", "/tei/embed", "/tei")
+    serve(router, service, TEI_EMBED, "/embed", "/tei/embed", "/tei")
     return router

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
-from finerank import DamagedError, Embedder, FinerankWarning, NotAModelError, TooLongError
+from finerank import DamagedError, Embedder, FinerankWarning, NotAModelError, Reranker, TooLongError
 from finerank.models.qwen3.embedder import Qwen3Embedder
 from finerank.models.sentence_encoder import SentenceEncoder
 from finerank.scores import FloatArray
@@ -261,3 +261,19 @@ def test_the_gpu_way_of_attention_gives_the_same(folder: Path, monkeypatch: pyte
     monkeypatch.setattr(network, "attention_for", lambda device: PaddedAttention())
     with _embedder(folder, batch_tokens=200) as embedder:
         np.testing.assert_allclose(embedder.embed_queries(TEXTS), expected, atol=1e-5)
+
+
+def test_as_a_reranker_it_compares_its_own_vectors(make_qwen3: MakeQwen3) -> None:
+    folder = as_embedder(make_qwen3(seed=3, initializer_range=0.06), ends=False)
+    with (
+        Reranker(str(folder), dtype="float32", device="cpu", self_test="off") as reranker,
+        _embedder(folder) as embedder,
+    ):
+        ranking = reranker.assess([("a fox", text) for text in TEXTS])
+        with pytest.warns(FinerankWarning, match="text 0 has no vector"):
+            documents = embedder.embed_documents(TEXTS)
+        expected = (1 + documents @ embedder.embed_queries(["a fox"])[0]) / 2
+    assert TEXTS[0] == ""
+    assert ranking[0].error == "the text has no token to read a vector from"
+    assert [each.score for each in ranking[1:]] == pytest.approx(expected[1:], abs=1e-5)
+    assert ranking.facts.model.kind == "bi_encoder"

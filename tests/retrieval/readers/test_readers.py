@@ -61,6 +61,13 @@ def test_a_file_that_is_not_there() -> None:
         list(read_file(Path("/nowhere/gone.txt"), "gone.txt"))
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that opens and cannot be read")
+@pytest.mark.parametrize("name", ["disk.txt", "disk"])
+def test_a_file_whose_disk_fails(name: str) -> None:
+    with pytest.raises(UnreadableError, match=rf"^{name} cannot be read \(Input/output error\)"):
+        list(read_file(Path("/proc/self/mem"), name))
+
+
 def test_a_name_that_is_no_unicode() -> None:
     assert document_of("text", "caf\udce9.txt").id == "caf\\udce9.txt"
 

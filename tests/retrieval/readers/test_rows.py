@@ -1,10 +1,12 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from finerank.errors import UnreadableError
 from finerank.retrieval.readers import read_bytes, read_file
+from finerank.retrieval.readers.row_ids import RowIds
 
 from .reading import document_of, documents_of, text_of
 
@@ -20,7 +22,7 @@ def test_beir_corpus() -> None:
         ("corpus.jsonl#4983", "corpus.jsonl", "Press", "Alarm E07"),
         ("corpus.jsonl#x", "corpus.jsonl", "", "b"),
     ]
-    assert documents[0].metadata == {"_id": 4983, "metadata": {"url": "u"}}
+    assert documents[0].metadata == {"_id": "4983", "metadata": {"url": "u"}}
 
 
 def test_real_beir_corpus(data_folder: Path) -> None:
@@ -75,8 +77,11 @@ def test_bad_lines_cost_only_themselves() -> None:
     assert [(each.id, text_of(each)) for each in documents] == [
         ("a.jsonl#1", "one"), ("a.jsonl#5", "two"), ("a.jsonl#6", "\ufffd three"),
     ]  # fmt: skip
-    assert any("2 rows that cannot be read, left out (first: line 2, it is not JSON" in note for note in notes)
-    assert any("1 row that are no JSON object" in note or "no JSON object" in note for note in notes)
+    assert len(notes) == 4
+    assert notes[0].startswith("a.jsonl: 2 rows that cannot be read, left out (first: line 2, it is not JSON")
+    assert notes[1] == "a.jsonl: 1 row with neither a JSON object nor a string, left out (first: line 3)"
+    assert notes[2].startswith("a.jsonl: 1 row whose fields are all its text")
+    assert notes[3] == "a.jsonl: 1 row without text, left out (first: line 8)"
 
 
 def test_columns_without_a_text_are_the_text_together() -> None:
@@ -95,6 +100,53 @@ def test_metadata_stays_small() -> None:
     metadata = document_of(json.dumps(row), "a.jsonl").metadata
     assert len(json.dumps(metadata)) < 17_000
     assert metadata["key 0"] == "v" * 1000
+
+
+def test_only_a_csv_s_strings_become_numbers() -> None:
+    row = {"_id": "9001", "version": "1.10", "year": 2021, "price": 1.5, "parts": ["7", 8], "text": "t"}
+    assert document_of(json.dumps(row), "a.jsonl").metadata == {key: row[key] for key in row if key != "text"}
+    (document,), _ = documents_of("text,year,price,code\nt,2021,12.50,0815\n", "a.csv")
+    assert document.metadata == {"year": 2021, "price": 12.5, "code": "0815"}
+
+
+def test_numbers_that_no_database_takes_become_strings() -> None:
+    numbers = f'"a": {2**63 - 1}, "b": {2**63}, "c": {-(2**63)}, "d": {-(2**63) - 1}, "e": [1e999], "f": true'
+    assert document_of(f'{{"text": "t", {numbers}}}', "a.jsonl").metadata == {
+        "a": 2**63 - 1, "b": str(2**63), "c": -(2**63), "d": str(-(2**63) - 1), "e": ["inf"], "f": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("opened", ["[", '{"a":'])
+def test_deep_fields_cost_only_what_is_deep(opened: str) -> None:
+    levels = 700
+    inner = opened * levels + "1" + {"[": "]"}.get(opened, "}") * levels
+    (document,), notes = documents_of(f'{{"text": "the text", "deep": {inner}}}', "a.jsonl")
+    assert text_of(document) == "the text"
+    assert notes == ["a.jsonl: 1 row of more than 16 levels, those below left out (first: line 1)"]
+    assert json.dumps(document.metadata["deep"]).count(opened[0]) == 16
+
+
+def test_deep_fields_of_a_row_that_is_all_text_end_soon() -> None:
+    inner = '{"a":' * 30 + '"core"' + "}" * 30  # twice the work for each level would take minutes
+    (document,), _ = documents_of(f'{{"shallow": {{"b": "seen"}}, "deep": {inner}}}', "a.jsonl")
+    assert text_of(document) == "shallow: b: seen"
+
+
+def test_ids_of_many_rows_take_little_memory() -> None:
+    ids = RowIds()
+    tracemalloc.start()
+    try:
+        assert all(ids.is_new(f"row {number}") for number in range(100_000))
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 3_000_000  # a set of their hashes: 7,400,000
+    assert not any(ids.is_new(f"row {number}") for number in range(0, 100_000, 7))
+
+
+def test_ids_beyond_what_is_remembered_are_taken_for_known() -> None:
+    ids = RowIds(most=3)
+    assert [ids.is_new(name) for name in "abacde"] == [True, True, False, True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,17 @@ def test_form_feeds_part_pages() -> None:
     assert [(section.text, section.page) for section in document.sections] == [("first", 1), ("third", 3)]
 
 
+def test_running_headers_and_footers_of_pages_go() -> None:
+    bodies = [f"Step {number} of the check.\nTurn screw {number} by {number} degrees." for number in range(1, 31)]
+    bodies[6] += "\nAlarm E07 means that the sensor is lost."
+    pages = [
+        f"HP-200 manual, alarms E01 to E07\n\n{body}\n\nPage {number} of 30\n" for number, body in enumerate(bodies, 1)
+    ]
+    document = document_of("\f".join(pages), "pdftotext.txt")
+    assert [(section.page, section.text.strip()) for section in document.sections] == list(enumerate(bodies, 1))
+    assert document.title == "HP-200 manual, alarms E01 to E07"
+
+
 def test_titles() -> None:
     assert document_of("\n\nPress HP-200\n\nMore.", "a/b.txt").title == "Press HP-200"
     assert document_of("word " * 200, "a/b c.txt").title == "b c"
