@@ -308,8 +308,8 @@ def _refuse_to_give_key_away(url: str | None, given: Mapping[str, Any], where: s
     ):
         return
     raise RetrievalError(
-        f"{where} names {url} as the address of its embedding model, and your API key would be sent there; if you trust "
-        "it, give --embedding-url (base_url) or set OPENAI_BASE_URL to that address"
+        f"{where} names {url} as the address of its embedding model, and your API key would be sent there; if you "
+        "trust it, give --embedding-url (base_url) or set OPENAI_BASE_URL to that address"
     )
 
 
