@@ -9,6 +9,7 @@
     │   ├── UnsupportedError  the checkpoint needs something the network does not implement
     │   ├── DamagedError      a file of the checkpoint is broken, missing or not what was expected
     │   └── HubError          the hub cannot be reached, or has no such model
+    ├── TrainingError         training data or a run cannot be used, or its loss is no number
     ├── RetrievalError        an index cannot be used: locked, damaged, or made with another embedding model
     ├── SelfTestError         `self_test="require"` and the model did not pass
     ├── SettingsError         an unknown or unusable setting
@@ -41,6 +42,10 @@ class TooLongError(InputError):
 
 class UnreadableError(InputError):
     """A file holds nothing that can be read as a document: encrypted, broken, or of no known kind."""
+
+
+class TrainingError(FinerankError):
+    """Training data or a run cannot be used, or the loss of a run is no number any more."""
 
 
 class RetrievalError(FinerankError):
