@@ -16,6 +16,7 @@ _EXTRA_OF: Final[dict[str, tuple[str, str]]] = {
     **dict.fromkeys(_MODELS, ("models on this machine need", "models")),
     **dict.fromkeys(_RETRIEVAL, ("retrieval needs", "retrieval")),
     **dict.fromkeys(_EVAL, ("evaluation needs", "eval")),
+    **dict.fromkeys(("accelerate", "peft"), ("training needs", "train")),
     "mteb": ("MTEB's tasks need", "mteb"),
 }
 """Module -> (who needs it, the extra that brings it)."""

@@ -10,7 +10,22 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import calibrate, compare, doctor, evaluate, evidence, index, models, mteb, rerank, search, serve
+from . import (
+    calibrate,
+    compare,
+    doctor,
+    evaluate,
+    evidence,
+    index,
+    merge,
+    mine,
+    models,
+    mteb,
+    rerank,
+    search,
+    serve,
+    train,
+)
 from .failures import INTERRUPTED, FriendlyGroup
 
 app = typer.Typer(
@@ -27,7 +42,10 @@ for command in (
     search.search,
     compare.compare,
     calibrate.calibrate,
+    mine.mine,
+    train.train,
     mteb.mteb,
+    merge.merge,
     serve.serve_command(),
     models.models,
     doctor.doctor,

@@ -86,6 +86,8 @@ def fingerprint_of(dataset: Dataset) -> str:
     for name, document in dataset.corpus.items():
         digest.update(repr((name, document.title, document.text)).encode())
     digest.update(repr([dataset.queries, dataset.qrels, sorted(dataset.excluded)]).encode())
+    if dataset.instructions:
+        digest.update(repr(dataset.instructions).encode())
     return digest.hexdigest()
 
 

@@ -146,6 +146,21 @@ def latency_plot(milliseconds: Sequence[ArrayLike], name: str = "latency") -> Ma
     return as_svg(figure, name)
 
 
+def curve_plot(xs: ArrayLike, ys: ArrayLike, below: str, beside: str, name: str) -> Markup:
+    """One curve, such as a loss by its steps; where it has very many points, means of neighbours."""
+    figure, axes = new_plot()
+    places, values = np.asarray(xs, dtype=np.float64), np.asarray(ys, dtype=np.float64)
+    parts = min(MOST_POINTS, len(values))
+    if parts:
+        means = [np.mean(part) for part in np.array_split(values, parts)]
+        marker = "o" if parts <= 30 else None
+        axes.plot([part[-1] for part in np.array_split(places, parts)], means, marker=marker, markersize=3.0, **line(0))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    label(axes, below, plain(beside))
+    return as_svg(figure, name)
+
+
 def _thinned(values: Values) -> tuple[Values, Values]:
     """Heights and edges of at most so many bars; each stands for the like number of neighbours."""
     picked = evenly(values.size, MOST_POINTS)

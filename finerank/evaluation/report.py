@@ -1,11 +1,12 @@
 """The report of an evaluation: one HTML file that says first whether reranking helped, and then shows why."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from .report_figures import figures, is_reranked, quantiles
+from .report_figures import Figure, figures, is_reranked, quantiles
 from .report_page import origin, render, write_page
 from .report_queries import ChangedQuery, most_changed
 from .report_words import Answer, answers, as_words, figure, milliseconds, paired_test, share
@@ -39,12 +40,15 @@ class Changes:
     gained: list[ChangedQuery]
 
 
-def write_report(evaluation: Evaluation, file: Path) -> None:
-    """Writes the report. Raises SettingsError if the file cannot be written."""
-    write_page(report_html(evaluation), file)
+def write_report(evaluation: Evaluation, file: Path, more: Iterable[Figure] = ()) -> None:
+    """Writes the report.   more: plots besides the evaluation's own.
+
+    Raises SettingsError if the file cannot be written.
+    """
+    write_page(report_html(evaluation, more), file)
 
 
-def report_html(evaluation: Evaluation) -> str:
+def report_html(evaluation: Evaluation, more: Iterable[Figure] = ()) -> str:
     """The whole page."""
     first = next((stage for stage in evaluation.stages if stage.kind == "first"), None)
     reranked = [stage for stage in evaluation.stages if stage.kind == "reranked"]
@@ -59,7 +63,7 @@ def report_html(evaluation: Evaluation) -> str:
         metrics=evaluation.metrics,
         rows=_rows(evaluation, first),
         tests=evaluation.tests,
-        figures=list(figures(evaluation, first, reranked)),
+        figures=[*figures(evaluation, first, reranked), *more],
         depths=_depths(evaluation),
         changes=_changes(evaluation, first, reranked),
         facts=_facts(evaluation),

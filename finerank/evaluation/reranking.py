@@ -79,7 +79,9 @@ def _reranked(order: list[str], scores: Mapping[str, float], depth: int) -> dict
 
 class _Scorer:
     def __init__(self, dataset: Dataset, reranker: "Reranker", cache: EvaluationCache, instruction: str | None) -> None:
-        self._known = KnownScores(reranker, cache, instruction)
+        self._known = {
+            each: KnownScores(reranker, cache, each) for each in {instruction, *dataset.instructions.values()}
+        }
         self._dataset, self._reranker, self._instruction = dataset, reranker, instruction
         self._tokens = 0.0
         self._num_asked = 0
@@ -91,19 +93,19 @@ class _Scorer:
         self._scored = Scored()
 
     def score(self, query_id: str, document_ids: Sequence[str]) -> None:
-        query = self._dataset.queries[query_id]
+        query, known_scores = self._dataset.queries[query_id], self._known[self._instruction_of(query_id)]
         self._num_asked += len(document_ids)
         texts = {each: self._dataset.corpus[each].full_text for each in document_ids}
-        keys = dict(zip(document_ids, self._known.keys(query, list(texts.values())), strict=True))
+        keys = dict(zip(document_ids, known_scores.keys(query, list(texts.values())), strict=True))
         call = key_of("call", *(key.hex() for key in keys.values()))
-        known = self._known.of(list(keys.values()))
+        known = known_scores.of(list(keys.values()))
         missing = [each for each in document_ids if keys[each] not in known]
         cost = self._scored.cost
         cost.num_cached += len(document_ids) - len(missing)
         if missing:
             known |= self._computed(query_id, missing, texts, keys, call if len(missing) == len(keys) else None)
         else:
-            seconds = self._known.seconds(call)
+            seconds = known_scores.seconds(call)
             if seconds is not None:
                 cost.earlier_seconds[query_id] = seconds
         found = {each: known[keys[each]] for each in document_ids if keys[each] in known}
@@ -126,7 +128,8 @@ class _Scorer:
                 f"{self._num_truncated:,} of {sum(map(len, scored.scores.values())):,} documents were longer than the "
                 f"model reads ({self._reranker.info.max_length:,} tokens) and cut"
             )
-        warnings += [*self._known.warnings(scored.cost.num_cached), *self._notes]
+        said = [each for known in self._known.values() for each in known.warnings(scored.cost.num_cached)]
+        warnings += [*dict.fromkeys(said), *self._notes]
         return scored
 
     def _without_any_score(self) -> FinerankError:
@@ -140,10 +143,11 @@ class _Scorer:
     ) -> dict[bytes, KnownScore]:
         """Scores of the missing ones, put into the cache.   call: its key if they are all, so that its time counts."""
         self._warm_up()
+        instruction = self._instruction_of(query_id)
         started = time.perf_counter()
         try:
             ranking = self._reranker.rank(
-                self._dataset.queries[query_id], [texts[each] for each in missing], instruction=self._instruction
+                self._dataset.queries[query_id], [texts[each] for each in missing], instruction=instruction
             )
         except InputError as error:
             self._refused[query_id] = str(error)
@@ -160,11 +164,14 @@ class _Scorer:
             else:
                 self._failed[f"{query_id} {document_id}"] = each.error
         is_measured = call is not None and not usage.result_cache_hits
-        self._known.add(fresh, (call, seconds) if call is not None and is_measured else None)
+        self._known[instruction].add(fresh, (call, seconds) if call is not None and is_measured else None)
         self._scored.cost.num_computed += len(missing)
         if is_measured:
             self._scored.cost.seconds[query_id] = seconds
         return fresh
+
+    def _instruction_of(self, query_id: str) -> str | None:
+        return self._dataset.instructions.get(query_id, self._instruction)
 
     def _warm_up(self) -> None:
         """A first call pays for what later ones find ready; a provider would charge for it."""

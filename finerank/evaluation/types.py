@@ -41,6 +41,7 @@ class Dataset:
     corpus: may be any mapping; empty for a dataset that is only a run and qrels.
     queries: only those that have a judgement in `qrels`.
     excluded: (query id, document id) that must not stand in any ranking.
+    instructions: query id -> an instruction of its own, over that of the whole evaluation.
     warnings: what was odd in the files and how it was taken.
     """
 
@@ -50,6 +51,7 @@ class Dataset:
     corpus: Mapping[str, CorpusDocument]
     qrels: Qrels
     excluded: frozenset[tuple[str, str]] = frozenset()
+    instructions: dict[str, str] = field(default_factory=dict)
     fingerprint: str = ""
     warnings: list[str] = field(default_factory=list)
 

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from ..errors import DamagedError, NotAModelError, UnsupportedError
+from .lora import brings_head
 from .tensors import SafetensorsFolder, read_json
 
 Architecture: TypeAlias = Literal["qwen3_yes_no", "qwen3_classifier", "classifier", "embedder"]
@@ -51,18 +52,27 @@ def inspect(path: Path) -> Checkpoint:
 
 
 def with_adapter(base: Checkpoint, adapter: Path, config: Mapping[str, Any]) -> Checkpoint:
-    """`base` with a LoRA adapter over it. An adapter that brings a classification head makes a classifier."""
-    architecture, labels = base.architecture, base.labels
-    if config.get("task_type") == "SEQ_CLS" and base.architecture == "qwen3_yes_no":
-        head = [name for name in SafetensorsFolder(adapter).names() if name.endswith("score.weight")]
-        if head:
-            architecture, labels = "qwen3_classifier", len(SafetensorsFolder(adapter).get(head[0]))
-            if labels != 1:
-                raise UnsupportedError(
-                    f"{adapter} brings a head of {labels} labels and does not say which means relevant; merge it into "
-                    "its base with a config.json whose id2label names yes and no"
-                )
-    return Checkpoint(base.path, architecture, base.config, labels, base.yes_label, (adapter, config), base.answer_ids)
+    """`base` with a LoRA adapter over it. An adapter that brings a classification head to a base that has none makes a
+    classifier: of a Qwen3 model for texts, and of an embedder.
+    """
+    made = replace(base, adapter=(adapter, config))
+    if config.get("task_type") != "SEQ_CLS" or base.architecture not in ("qwen3_yes_no", "embedder"):
+        return made
+    labels = brings_head(SafetensorsFolder(adapter))
+    if labels is None:
+        if base.architecture == "embedder":
+            raise DamagedError(
+                f"{adapter} is for classification, but it holds no classification head and its base {base.path}, an "
+                "embedder, has none; save it with modules_to_save that names the head"
+            )
+        return made
+    if labels != 1:
+        raise UnsupportedError(
+            f"{adapter} brings a head of {labels} labels and does not say which means relevant; merge it into "
+            "its base with a config.json whose id2label names yes and no"
+        )
+    is_qwen3 = base.config.get("model_type") == "qwen3" or base.architecture == "qwen3_yes_no"
+    return replace(made, architecture="qwen3_classifier" if is_qwen3 else "classifier", labels=1, yes_label=0)
 
 
 def _from_modules(path: Path) -> Checkpoint:

@@ -4,18 +4,20 @@ sentence-transformers loads them and runs their forward pass; the pair is tokeni
 is ever cut, and a cut is known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..errors import DamagedError, UnsupportedError
+from ..errors import UnsupportedError
 from ..texts import Window, windows_of
 from ..types import ModelInfo
 from .base import BatchResult, EncodedPair, PairModel
-from .pretrained import check_room, count_tokens, document_offsets, opening
-from .tensors import SafetensorsFolder
+from .checkpoint import Checkpoint
+from .lora import WRAPPER, LoraMerged, is_plain_lora
+from .pretrained import check_room, count_tokens, document_offsets, opening, refuse_missing_head
+from .tensors import SafetensorsFolder, Spec
 
 if TYPE_CHECKING:
     from .source import Source
@@ -73,10 +75,14 @@ class ClassicCrossEncoder(PairModel):
 
 
 def load_cross_encoder(source: "Source", weights: str) -> ClassicCrossEncoder:
-    """Raises UnsupportedError if its code must run and may not, DamagedError if its head is not in the checkpoint."""
+    """Raises UnsupportedError if its code must run and may not, DamagedError if its head is in neither checkpoint nor
+    adapter, or if the adapter is not of this model.
+    """
     from sentence_transformers import CrossEncoder
 
     checkpoint = source.checkpoint
+    # An embedder's config.json tells of no labels.
+    config = {} if checkpoint.adapter is None else {"num_labels": checkpoint.labels}
     with opening(checkpoint, source.options.trust_remote_code):
         encoder = CrossEncoder(
             str(checkpoint.path),
@@ -84,32 +90,51 @@ def load_cross_encoder(source: "Source", weights: str) -> ClassicCrossEncoder:
             local_files_only=True,
             trust_remote_code=source.options.trust_remote_code,
             model_kwargs={"dtype": source.dtype.dtype},
+            config_kwargs=config,
         )
-    _refuse_random_head(checkpoint.path, encoder.model)
-    if checkpoint.adapter is not None:
-        _merge_adapter(encoder, checkpoint.adapter[0])
+        _refuse_random_head(checkpoint, encoder.model)
+        if checkpoint.adapter is not None:
+            _merge_adapter(encoder, checkpoint, *checkpoint.adapter)
     encoder.eval()
     max_length = min(source.options.max_length, encoder.max_seq_length or source.options.max_length)
     info = source.info("cross_encoder", max_length=max_length, default_instruction=None, weights=weights)
     return ClassicCrossEncoder(info, encoder, labels=checkpoint.labels, yes_label=checkpoint.yes_label)
 
 
-def _refuse_random_head(path: Path, model: Any) -> None:
+def _refuse_random_head(checkpoint: Checkpoint, model: Any) -> None:
     """transformers fills a head that the checkpoint lacks with random numbers; its scores would be noise."""
-    stored = SafetensorsFolder(path).names()
+    stored = SafetensorsFolder(checkpoint.path).names()
+    if checkpoint.adapter is not None:
+        stored |= {name.removeprefix(WRAPPER) for name in SafetensorsFolder(checkpoint.adapter[0]).names()}
     body = model.base_model_prefix + "."
-    missing = [name for name, _ in model.named_parameters() if not name.startswith(body) and name not in stored]
-    if missing:
-        raise DamagedError(
-            f"{path} holds no weights for its classification head ({', '.join(missing[:3])}); its scores would be "
-            "random. Use a checkpoint that was trained as a cross-encoder"
-        )
+    names = (name for name, _ in model.named_parameters() if not name.startswith(body))
+    refuse_missing_head(checkpoint.path, [name for name in names if name not in stored])
 
 
-def _merge_adapter(encoder: Any, adapter: Path) -> None:
+def _merge_adapter(encoder: Any, checkpoint: Checkpoint, adapter: Path, config: Mapping[str, Any]) -> None:
     try:
         from peft import PeftModel
     except ImportError:
-        raise UnsupportedError("a LoRA adapter over a classic cross-encoder needs peft: pip install peft") from None
+        raise UnsupportedError(
+            "a LoRA adapter over a classic cross-encoder that is no plain BERT needs peft: pip install peft"
+        ) from None
+    if is_plain_lora(config):  # else peft alone can tell what fits
+        LoraMerged(_TensorsOf(encoder.model), SafetensorsFolder(adapter), config, str(checkpoint.path))
     merged = PeftModel.from_pretrained(encoder.model, str(adapter)).merge_and_unload()
     encoder[0].model = merged
+
+
+class _TensorsOf:
+    """A loaded network's tensors, under the names that peft knows."""
+
+    def __init__(self, network: Any) -> None:
+        self._tensors: dict[str, torch.Tensor] = network.state_dict()
+
+    def names(self) -> set[str]:
+        return set(self._tensors)
+
+    def spec(self, name: str) -> Spec:
+        return Spec(tuple(self._tensors[name].shape), self._tensors[name].dtype)
+
+    def get(self, name: str) -> torch.Tensor:
+        return self._tensors[name]

@@ -10,6 +10,7 @@ from ..client.providers import split_name
 from ..errors import DamagedError
 from ..prompt import PromptEncoder
 from .base import PairModel
+from .bert.cross_encoder import load_bert_cross_encoder
 from .bi_encoder import load_bi_encoder
 from .checkpoint import Checkpoint
 from .cross_encoder import load_cross_encoder
@@ -22,13 +23,13 @@ from .source import (
     Source,
     find,
     form_named,
-    hash_in_background,
     load_tokenizer,
     num_bytes,
     tensors_of,
     weight_files,
 )
 from .tensors import TensorSource, head_rows
+from .weights_hash import hash_in_background
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,13 @@ def _load_reranker(source: Source) -> PairModel:
     files = weight_files(source.checkpoint)
     weights = hash_in_background(files)
     is_classic = source.checkpoint.architecture == "classifier"
-    model = load_cross_encoder(source, weights.result()) if is_classic else _load_qwen3(source, weights)
+    model = _load_classic(source, weights) if is_classic else _load_qwen3(source, weights)
     model.num_bytes = num_bytes(files)
     return model
+
+
+def _load_classic(source: Source, weights: "Future[str]") -> PairModel:
+    return load_bert_cross_encoder(source, weights) or load_cross_encoder(source, weights.result())
 
 
 def _load_qwen3(source: Source, weights: "Future[str]") -> Qwen3Reranker:

@@ -39,6 +39,15 @@ def opening(checkpoint: Checkpoint, trust_remote_code: bool) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+def refuse_missing_head(path: Path, missing: Sequence[str]) -> None:
+    """Raises DamagedError if there are any.   missing: tensors of a classification head that a checkpoint lacks."""
+    if missing:
+        raise DamagedError(
+            f"{path} holds no weights for its classification head ({', '.join(missing[:3])}); its scores would be "
+            "random. Use a checkpoint that was trained as a cross-encoder"
+        )
+
+
 def tokenizer_file(folder: Path) -> Path | None:
     """What tokens are made by: in the folder itself, or in that of one of its modules."""
     beside = [folder / name for name in _TOKENIZER_FILES]

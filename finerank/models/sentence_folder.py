@@ -24,13 +24,26 @@ class SentenceFolder:
         """A network of that type, a pooling, and nothing after it but a norm; no code and no settings of its own."""
         if self._network.get("model_type") != model_type or self._network.get("auto_map"):
             return False
-        kinds = [kind for kind, _ in self.modules]
-        is_known = kinds in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
-        return is_known and not any(self._settings.get(name) for name in _SURPRISES)
+        is_known = self.kinds in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
+        return is_known and not self.has_surprises
+
+    @property
+    def kinds(self) -> list[str]:
+        """Classes of the modules."""
+        return [kind for kind, _ in self.modules]
+
+    @property
+    def is_embedder(self) -> bool:
+        return "Pooling" in self.kinds
+
+    @property
+    def has_surprises(self) -> bool:
+        """Settings that change what the network reads."""
+        return any(self._settings.get(name) for name in _SURPRISES)
 
     @property
     def is_normalized(self) -> bool:
-        return any(kind == "Normalize" for kind, _ in self.modules)
+        return "Normalize" in self.kinds
 
     @property
     def pooling(self) -> str | None:
@@ -66,8 +79,12 @@ class SentenceFolder:
         """Tokens, beside the network's own limit: none, or one. As in the reference, a setting of
         sentence-transformers counts and not the tokenizer's.
         """
-        found = (self._settings.get("max_seq_length"), self.tokenizer_config.get("model_max_length"))
-        return [int(limit) for limit in found if isinstance(limit, int | float) and 0 < limit < 1e9][:1]
+        return [*_limit(self._settings.get("max_seq_length")), *self.tokenizer_limits][:1]
+
+    @property
+    def tokenizer_limits(self) -> list[int]:
+        """What the tokenizer says: none, or one."""
+        return _limit(self.tokenizer_config.get("model_max_length"))
 
     @cached_property
     def tokenizer_config(self) -> dict[str, Any]:
@@ -103,3 +120,8 @@ def _config_of(folder: Path, path: str) -> Any:
     """Of a module in a folder of its own; the network's is covered by its weights."""
     file = folder / path / "config.json"
     return json.loads(file.read_text(encoding="utf-8")) if path and file.is_file() else None
+
+
+def _limit(value: Any) -> list[int]:
+    """A tokenizer without a limit says 1e30."""
+    return [int(value)] if isinstance(value, int | float) and 0 < value < 1e9 else []

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -17,9 +16,11 @@ from ..hardware import DtypeChoice, choose_device, choose_dtype
 from ..prompt import FORMS, PromptForm
 from ..types import ModelInfo, ModelKind
 from . import embedded
+from .adapter_base import is_embedded, locate_base
 from .checkpoint import Checkpoint, inspect, with_adapter
 from .hub import Hub, locate
-from .tensors import LoraMerged, SafetensorsFolder, TensorSource, read_json
+from .lora import LoraMerged
+from .tensors import SafetensorsFolder, TensorSource, read_json
 
 DEVICE_BATCH_TOKENS: Final = {"cpu": 2048, "mps": 8192, "cuda": 32_768}
 """On a CPU a few seconds, no slower than twice as many; on a GPU it should fill the chip, but was not measured yet."""
@@ -83,11 +84,11 @@ def find(name: str | None, options: LoadOptions) -> Source:
     form_named(options.prompt_form)
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device)
-    if name is None:
+    if name is None or is_embedded(name):
         checkpoint = inspect(embedded.embedded_path())
         # 22 million parameters: fp32 is as fast here and exact.
         dtype = dtype if options.dtype != "auto" else DtypeChoice(torch.float32, "the embedded model is small")
-        return Source(embedded.NAME, None, checkpoint, device, dtype, options, is_default=True)
+        return Source(embedded.NAME, None, checkpoint, device, dtype, options, is_default=name is None)
     path, revision = locate(name, revision=options.revision, hub=options.hub)
     if (path / "adapter_config.json").is_file():
         return Source(name, revision, _with_base(path, options), device, dtype, options)
@@ -96,11 +97,7 @@ def find(name: str | None, options: LoadOptions) -> Source:
 
 def _with_base(adapter: Path, options: LoadOptions) -> Checkpoint:
     config = read_json(adapter / "adapter_config.json")
-    base = config.get("base_model_name_or_path")
-    if not base:
-        raise DamagedError(f"{adapter}/adapter_config.json names no base_model_name_or_path to put the adapter on")
-    path, _ = locate(str(base), revision=config.get("revision"), hub=options.hub)
-    return with_adapter(inspect(path), adapter, config)
+    return with_adapter(inspect(locate_base(adapter, config, options.hub)), adapter, config)
 
 
 def load_tokenizer(path: Path, vocab_size: int) -> Tokenizer:
@@ -139,24 +136,13 @@ def form_named(name: str) -> PromptForm:
 
 
 def weight_files(checkpoint: Checkpoint) -> list[Path]:
-    """Those that the model is loaded from."""
+    """Those that the model is loaded from. An adapter's scale stands in its configuration."""
     files = SafetensorsFolder(checkpoint.path).files()
     if checkpoint.adapter is not None:
-        files += SafetensorsFolder(checkpoint.adapter[0]).files()
+        folder = checkpoint.adapter[0]
+        files += [*SafetensorsFolder(folder).files(), folder / "adapter_config.json"]
     return files
 
 
 def num_bytes(files: Sequence[Path]) -> int:
     return sum(file.stat().st_size for file in files)
-
-
-def hash_in_background(files: Sequence[Path]) -> "Future[str]":
-    """One hash over the files' hashes, computed while the weights are loaded from the same pages."""
-
-    def combined() -> str:
-        return hashlib.sha256("".join(embedded.file_sha256(file) for file in files).encode()).hexdigest()
-
-    pool = ThreadPoolExecutor(1, thread_name_prefix="finerank-hash")
-    future = pool.submit(combined)
-    pool.shutdown(wait=False)
-    return future

@@ -1,13 +1,14 @@
-"""Tensors of a checkpoint by name: memory-mapped safetensors, one or many shards, with or without a LoRA adapter.
+"""Tensors of a checkpoint by name: memory-mapped safetensors, one or many shards. Adapters over them: lora.py.
 
 Nothing is unpickled. A tensor is read when asked for and its pages are given back with it, so that loading a
 model takes little more memory than the model.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,10 +20,28 @@ _INDEX: Final = "model.safetensors.index.json"
 _PICKLES: Final = ("pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin")
 
 
+Shape: TypeAlias = tuple[int, ...]
+DTYPES: Final = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
+    "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+}  # fmt: skip
+"""By their codes in safetensors files. Others are what quantised models have."""
+
+
+class Spec(NamedTuple):
+    """What a tensor is."""
+
+    shape: Shape
+    dtype: torch.dtype
+
+
 class TensorSource(Protocol):
     """Anything that has named tensors."""
 
     def names(self) -> set[str]: ...
+
+    def spec(self, name: str) -> Spec:
+        """Without reading the tensor."""
 
     def get(self, name: str) -> Tensor: ...
 
@@ -40,10 +59,15 @@ class SafetensorsFolder:
     def files(self) -> list[Path]:
         return sorted(set(self._file_of.values()))
 
+    def spec(self, name: str) -> Spec:
+        if name not in self._specs:
+            raise self._missing(name)
+        return self._specs[name]
+
     def get(self, name: str) -> Tensor:
         file = self._file_of.get(name)
         if file is None:
-            raise DamagedError(f"{self.folder} has no tensor {name!r}; is a shard missing?")
+            raise self._missing(name)
         with _open(file) as tensors:
             try:
                 tensor: Tensor = tensors.get_tensor(name)
@@ -51,51 +75,17 @@ class SafetensorsFolder:
                 raise DamagedError(f"{file} is damaged ({error}); download it again") from error
         return tensor
 
+    @cached_property
+    def _specs(self) -> dict[str, Spec]:
+        """Of all tensors: the files' headers are read once."""
+        specs: dict[str, Spec] = {}
+        for file in self.files():
+            with _open(file) as tensors:
+                specs |= {name: _spec(file, name, tensors.get_slice(name)) for name in tensors.keys()}  # noqa: SIM118
+        return specs
 
-class LoraMerged:
-    """Tensors of a base with the low-rank updates of a PEFT adapter added: W + scale · B A, in fp32.
-
-    Tensors that the adapter holds whole (`modules_to_save`) replace the base's. Raises UnsupportedError for
-    adapters that are more than that, DamagedError for one that does not fit the base.
-    """
-
-    def __init__(self, base: TensorSource, adapter: SafetensorsFolder, config: Mapping[str, Any]) -> None:
-        _refuse_unsupported_adapter(config)
-        self._base = base
-        self._adapter = adapter
-        self._config = config
-        self._pairs, self._whole = _sort_adapter_tensors(adapter.names())
-        strangers = sorted(set(self._pairs) - base.names())
-        if strangers:
-            raise DamagedError(
-                f"the adapter changes {strangers[0]!r} and {len(strangers) - 1} more tensors that its base "
-                f"{config.get('base_model_name_or_path')!r} does not have; it was trained on another model"
-            )
-
-    def names(self) -> set[str]:
-        return self._base.names() | set(self._whole)
-
-    def get(self, name: str) -> Tensor:
-        if name in self._whole:
-            return self._adapter.get(self._whole[name])
-        tensor = self._base.get(name)
-        if name not in self._pairs:
-            return tensor
-        down, up = (self._adapter.get(f"{self._pairs[name]}.lora_{side}.weight") for side in "AB")
-        if (up.shape[0], down.shape[1]) != tuple(tensor.shape):
-            raise DamagedError(
-                f"the adapter's update of {name!r} is {up.shape[0]} x {down.shape[1]}, its base's tensor "
-                f"{tensor.shape[0]} x {tensor.shape[1]}; it was trained on another model"
-            )
-        update = up.float() @ down.float()
-        return (tensor.float() + self._scale(name, down.shape[0]) * update).to(tensor.dtype)
-
-    def _scale(self, name: str, rank: int) -> float:
-        module = name.removesuffix(".weight")
-        patterns = self._config.get("alpha_pattern") or {}
-        matches = [alpha for pattern, alpha in patterns.items() if module == pattern or module.endswith("." + pattern)]
-        alpha = float(matches[0] if matches else self._config.get("lora_alpha", 8))
-        return alpha / (rank**0.5 if self._config.get("use_rslora") else rank)
+    def _missing(self, name: str) -> DamagedError:
+        return DamagedError(f"{self.folder} has no tensor {name!r}; is a shard missing?")
 
 
 class Prefixed:
@@ -109,6 +99,9 @@ class Prefixed:
     def names(self) -> set[str]:
         return set(self._names)
 
+    def spec(self, name: str) -> Spec:
+        return self._source.spec(self._names.get(name, name))
+
     def get(self, name: str) -> Tensor:
         return self._source.get(self._names.get(name, name))
 
@@ -116,6 +109,14 @@ class Prefixed:
 def head_rows(tensor: Tensor, rows: Iterable[int]) -> Tensor:
     """Rows of a large matrix in fp32 without touching the rest of it."""
     return torch.stack([tensor[row].float() for row in rows])
+
+
+def _spec(file: Path, name: str, part: Any) -> Spec:
+    """part: what safetensors knows of a tensor without reading it."""
+    code = part.get_dtype()
+    if code not in DTYPES:
+        raise UnsupportedError(f"{file} holds {name!r} as {code}; weights quantised by another tool are not read here")
+    return Spec(tuple(part.get_shape()), DTYPES[code])
 
 
 def _open(file: Path) -> Any:
@@ -157,30 +158,3 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DamagedError(f"{file} holds a {type(content).__name__}, not an object; download it again")
     return content
-
-
-def _sort_adapter_tensors(names: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """(name of the changed tensor -> prefix of its A and B, name of a replaced tensor -> its name in the adapter)."""
-    pairs: dict[str, str] = {}
-    whole: dict[str, str] = {}
-    for name in names:
-        target = name.removeprefix("base_model.model.")
-        module, is_lora, _ = target.partition(".lora_")
-        if is_lora:
-            pairs[module + ".weight"] = name.partition(".lora_")[0]
-        else:
-            whole[target.replace(".modules_to_save.default", "").replace(".modules_to_save", "")] = name
-    return pairs, whole
-
-
-def _refuse_unsupported_adapter(config: Mapping[str, Any]) -> None:
-    problems = {
-        f"peft_type {config.get('peft_type')!r}": config.get("peft_type", "LORA") != "LORA",
-        "DoRA": bool(config.get("use_dora")),
-        "trained biases": config.get("bias", "none") != "none",
-        "fan_in_fan_out": bool(config.get("fan_in_fan_out")),
-        "layer replication": bool(config.get("layer_replication")),
-    }
-    found = [name for name, is_there in problems.items() if is_there]
-    if found:
-        raise UnsupportedError(f"this adapter uses {' and '.join(found)}; finerank merges plain LoRA adapters only")

@@ -26,7 +26,6 @@ from .source import (
     LoadOptions,
     Source,
     find,
-    hash_in_background,
     load_tokenizer,
     num_bytes,
     tensors_of,
@@ -35,6 +34,7 @@ from .source import (
 from .tensors import Prefixed, SafetensorsFolder
 from .text_model import EmbedderInfo, TextModel, fingerprint_of
 from .text_prompts import QWEN3_QUERY, TextPrompts
+from .weights_hash import hash_in_background
 
 _log = logging.getLogger(__name__)
 

@@ -1,5 +1,7 @@
 """What is trained on: a query with documents, each labelled; and where it was read, for people."""
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -42,3 +44,14 @@ class Example:
 def texts_of(examples: Iterable[Example]) -> list[str]:
     """Every document once, in order."""
     return list(dict.fromkeys(each.text for example in examples for each in example.candidates))
+
+
+def fingerprint(examples: Iterable[Example], documents: Iterable[str] = ()) -> str:
+    """Hash over all that is learned from, in order; where it was read does not count."""
+    digest = hashlib.sha256()
+    for example in examples:
+        candidates = [(each.text, each.label, each.teacher) for each in example.candidates]
+        digest.update(json.dumps([example.query, example.instruction, candidates]).encode())
+    for document in documents:
+        digest.update(json.dumps(document).encode())
+    return digest.hexdigest()[:16]

@@ -1,14 +1,12 @@
 """How a model is trained; what `finerank train` takes, with the same names and defaults."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ..errors import SettingsError
 from .losses import LOSSES, LossName
 
 Method: TypeAlias = Literal["lora", "full"]
-
-LORA_TARGETS: Final = "all-linear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +14,15 @@ class TrainingOptions:
     """method: "lora" trains low-rank updates of `targets`, "full" every weight.
 
     loss: None is "likelihood" for yes/no rerankers and "group" for classic ones.
-    rank, alpha: of LoRA; an update is alpha / rank · B A.   targets: names of linear layers, or "all-linear".
+    rank, alpha: of LoRA; an update is alpha / rank · B A.   targets: names of linear layers; none means all.
     negatives: of a group, from the example itself.   random_negatives: from other examples, besides those.
     groups: of a step; the gradient is their mean, however many go through the network at once.
     batch_tokens: most tokens at once; None is what the device takes. A smaller number needs less memory, nothing else.
     learning_rate: None is 1e-4 for LoRA over a yes/no reranker, 5e-4 over a small classic one, 1e-5 for full training.
     warmup: share of the steps in which the rate rises; afterwards it falls linearly to 0.
     evaluate_every, save_every: steps; None is ten times in all.
+    gradient_checkpointing: None is on for Qwen3, off for small classic ones.
+    eval_queries, eval_depth: held-out queries that are measured on, and documents of each.
     patience: evaluations without a better nDCG@10 after which training stops; None never does.
     """
 
@@ -30,7 +30,7 @@ class TrainingOptions:
     loss: LossName | None = None
     rank: int = 16
     alpha: float = 32.0
-    targets: str | tuple[str, ...] = LORA_TARGETS
+    targets: tuple[str, ...] = ()
     dropout: float = 0.0
     epochs: float = 1.0
     max_steps: int | None = None
@@ -44,12 +44,12 @@ class TrainingOptions:
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     seed: int = 0
-    dtype: str = "auto"
-    device: str = "auto"
     gradient_checkpointing: bool | None = None
     evaluate_every: int | None = None
     save_every: int | None = None
     patience: int | None = 3
+    eval_queries: int = 100
+    eval_depth: int = 20
 
     def __post_init__(self) -> None:
         """Raises SettingsError."""
@@ -59,6 +59,8 @@ class TrainingOptions:
             "random_negatives": (self.random_negatives, 0),
             "groups": (self.groups, 1),
             "max_length": (self.max_length, 16),
+            "eval_queries": (self.eval_queries, 1),
+            "eval_depth": (self.eval_depth, 2),
         }
         for name, (value, least) in at_least.items():
             if value < least:

@@ -1,7 +1,6 @@
 """Classic cross-encoders and bi-encoders against sentence-transformers itself, on tiny random BERTs."""
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
@@ -9,44 +8,26 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
-from transformers import BertConfig, BertForSequenceClassification, BertModel, BertTokenizerFast
+from transformers import BertForSequenceClassification
 
 from finerank import Reranker
 from finerank.errors import DamagedError, TooLongError, UnsupportedError
+from finerank.models.cross_encoder import ClassicCrossEncoder
 
-WORDS = "fox dog cat planet red alarm pressure sensor the a is of jumps over what when law code".split()
-QUERY = "what is the red planet"
-
-
-def _documents(count: int, longest: int) -> list[str]:
-    chosen = random.Random(1)
-    return ["", *(" ".join(chosen.choices(WORDS, k=chosen.randint(1, longest))) for _ in range(count))]
-
-
-def _save_tokenizer(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
-    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
-
-
-def _config(**changes: Any) -> BertConfig:
-    sizes = {"vocab_size": 32, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    return BertConfig(**sizes, intermediate_size=48, max_position_embeddings=64, initializer_range=0.3, **changes)
+from .tiny_bert import (
+    QUERY,
+    WORDS,
+    adapted_logits,
+    documents,
+    save_adapter,
+    save_classifier,
+    save_embedder,
+)
 
 
 def _classifier(folder: Path, **changes: Any) -> Path:
-    torch.manual_seed(0)
-    _save_tokenizer(folder)
-    BertForSequenceClassification(_config(**changes)).save_pretrained(folder)
-    return folder
-
-
-def _embedder(folder: Path, **prompts: str) -> Path:
-    torch.manual_seed(0)
-    _save_tokenizer(folder)
-    BertModel(_config()).save_pretrained(folder)
-    SentenceTransformer(str(folder), device="cpu", prompts=prompts).save(str(folder / "st"))
-    return folder / "st"
+    """One that finerank's own network does not compute."""
+    return save_classifier(folder, hidden_act="relu", **changes)
 
 
 def _load(folder: Path, **options: Any) -> Reranker:
@@ -56,13 +37,13 @@ def _load(folder: Path, **options: Any) -> Reranker:
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_cross_encoder_gives_sentence_transformers_logits(tmp_path: Path) -> None:
     folder = _classifier(tmp_path / "m", num_labels=1)
-    documents = _documents(20, 40)
+    texts = documents(20, 40)
     expected = CrossEncoder(str(folder), device="cpu").predict(
-        [(QUERY, document) for document in documents], activation_fn=torch.nn.Identity()
+        [(QUERY, document) for document in texts], activation_fn=torch.nn.Identity()
     )
     with _load(folder) as reranker:
         assert reranker.info.kind == "cross_encoder"
-        ranking = reranker.rank(QUERY, documents)
+        ranking = reranker.rank(QUERY, texts)
         assert [each.log_odds for each in sorted(ranking, key=lambda each: each.index)] == pytest.approx(
             expected, abs=1e-5
         )
@@ -134,29 +115,36 @@ def test_a_broken_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
         _load(folder)
 
 
-def test_adapter_over_a_classic_cross_encoder(tmp_path: Path) -> None:
-    from peft import LoraConfig, get_peft_model
+@pytest.mark.parametrize("is_embedder", [False, True])
+def test_adapter_over_what_is_no_plain_bert_is_pefts(tmp_path: Path, is_embedder: bool) -> None:
+    save: Any = save_embedder if is_embedder else save_classifier
+    labels: dict[str, Any] = {} if is_embedder else {"num_labels": 1}
+    folder = save(tmp_path / "m", hidden_act="relu", **labels)
+    adapter = save_adapter(folder, tmp_path / "adapter")
+    texts = documents(5, 60)
+    with _load(adapter) as reranker:
+        assert type(reranker.model) is ClassicCrossEncoder
+        found = reranker.log_odds([(QUERY, text) for text in texts])
+    assert found == pytest.approx(adapted_logits(folder, adapter, texts).numpy(), abs=1e-5)
 
-    folder = _classifier(tmp_path / "m", num_labels=1)
-    config = LoraConfig(r=2, target_modules=["query", "value"], init_lora_weights=False)
-    adapted = get_peft_model(BertForSequenceClassification.from_pretrained(folder), config)
-    adapted.save_pretrained(tmp_path / "adapter")
-    tokenizer = BertTokenizerFast.from_pretrained(folder)
-    with torch.no_grad():
-        expected = float(adapted.eval()(**tokenizer(QUERY, "red fox", return_tensors="pt")).logits)
-    with _load(tmp_path / "adapter") as reranker:
-        assert float(reranker.log_odds([(QUERY, "red fox")])[0]) == pytest.approx(expected, abs=1e-5)
+
+def test_an_adapter_of_another_base_is_refused_before_peft_sees_it(tmp_path: Path) -> None:
+    wide = save_classifier(tmp_path / "wide", hidden_act="relu", num_labels=1, hidden_size=48)
+    base = _classifier(tmp_path / "base", num_labels=1)
+    adapter = save_adapter(wide, tmp_path / "adapter", base_name=str(base))
+    with pytest.raises(DamagedError, match=rf"adapter changes .*in its base '{base}' that tensor is"):
+        _load(adapter)
 
 
 def test_bi_encoder_uses_the_models_own_prompts(tmp_path: Path) -> None:
-    folder = _embedder(tmp_path / "m", query="what is ", document="the ")
-    documents = _documents(10, 30)
+    folder = save_embedder(tmp_path / "m", prompts={"query": "what is ", "document": "the "})
+    texts = documents(10, 30)
     encoder = SentenceTransformer(str(folder), device="cpu")
     query = encoder.encode_query(QUERY, normalize_embeddings=True)
-    vectors = encoder.encode_document(documents, normalize_embeddings=True)
+    vectors = encoder.encode_document(texts, normalize_embeddings=True)
     with _load(folder) as reranker:
         assert reranker.info.kind == "bi_encoder"
-        scores = reranker.score([(QUERY, document) for document in documents])
+        scores = reranker.score([(QUERY, document) for document in texts])
         assert scores == pytest.approx((1 + vectors @ query) / 2, abs=1e-5)
         long = reranker.rank(QUERY, ["red fox", "fox " * 61, "fox " * 62])
         assert {each.index: each.is_truncated for each in long} == {0: False, 1: False, 2: True}
@@ -167,17 +155,17 @@ def test_bi_encoder_uses_the_models_own_prompts(tmp_path: Path) -> None:
 def test_a_document_of_a_bi_encoder_is_read_once_for_all_queries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    documents = _documents(6, 20)[1:]
-    folder = _embedder(tmp_path / "m", query="", document="")
+    texts = documents(6, 20)[1:]
+    folder = save_embedder(tmp_path / "m", prompts={"query": "", "document": ""})
     with _load(folder) as reranker:
-        first = reranker.rank("what is the red planet", documents)
-        second = reranker.rank("alarm code", documents)
+        first = reranker.rank("what is the red planet", texts)
+        second = reranker.rank("alarm code", texts)
         assert second.facts.usage.computed_tokens < 8 < first.facts.usage.computed_tokens
         monkeypatch.setattr("finerank.models.bi_encoder._KEPT_DOCUMENT_BYTES", 2 * 32 * 4)
-        assert [each.index for each in reranker.rank("alarm code", documents)] == [each.index for each in second]
-        assert reranker.rank("law code", documents).facts.usage.computed_tokens > 8
+        assert [each.index for each in reranker.rank("alarm code", texts)] == [each.index for each in second]
+        assert reranker.rank("law code", texts).facts.usage.computed_tokens > 8
     with _load(folder) as fresh:
-        alone = fresh.rank("alarm code", documents)
+        alone = fresh.rank("alarm code", texts)
     assert [each.log_odds for each in alone] == pytest.approx([each.log_odds for each in second], abs=1e-5)
 
 

@@ -30,6 +30,22 @@ class BertConfig:
     num_token_types: int
     norm_eps: float
 
+    @property
+    def product_shapes(self) -> list[tuple[int, int]]:
+        """(in, out) of each matrix product of a layer: query with key and value, output, up, down."""
+        hidden, wide = self.hidden_size, self.intermediate_size
+        return [(hidden, 3 * hidden), (hidden, hidden), (hidden, wide), (wide, hidden)]
+
+    def product_flop(self, computed_tokens: int, num_texts: int) -> float:
+        """Floating-point operations of the matrix products of a batch whose first tokens alone are read: all layers
+        for all tokens, but of the last layer only query, key and value; the rest of it for first tokens. Attention is
+        not counted.
+        """
+        of_layer = sum(num_in * num_out for num_in, num_out in self.product_shapes)
+        joined = 3 * self.hidden_size * self.hidden_size
+        for_all = (self.num_layers - 1) * of_layer + joined
+        return 2.0 * (computed_tokens * for_all + num_texts * (of_layer - joined))
+
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:
         """Raises UnsupportedError for what this network does not compute."""

@@ -57,6 +57,9 @@ class BertEmbedder(TextModel):
             vectors = rows.in_callers_order(self._pooled(rows)).cpu().numpy()
         return BatchResult(of_length_1(vectors) if self._is_normalized else vectors, rows.num_rows)
 
+    def release_memory(self) -> None:
+        self.network.release_memory()
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self.tokens.counter.counts(texts)
 

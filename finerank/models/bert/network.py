@@ -1,7 +1,7 @@
 """The BERT network: packed rows in, hidden states out.
 
 Matrix products see no padding row; attention runs over texts of one length at a time, so it needs no mask either. The
-residual stream and the norms are fp32 in every dtype; matrix products and attention run in `dtype`.
+residual stream and the norms are fp32 in every dtype; matrix products and attention (attention.py) run in `dtype`.
 
 Letters in shapes: R rows of a batch, B texts, D hidden, H heads.
 """
@@ -16,6 +16,7 @@ from torch import Tensor
 from ...errors import DamagedError, UnsupportedError
 from ..qwen3.linear import Linear, make_linear
 from ..tensors import TensorSource
+from .attention import Attention
 from .config import BertConfig
 from .rows import Rows
 
@@ -40,7 +41,9 @@ class BertNetwork:
         self._positions = load.tensor("embeddings.position_embeddings.weight", (config.max_positions, width))
         self._types = load.tensor("embeddings.token_type_embeddings.weight", (config.num_token_types, width))
         self._norm = _Norm(load, "embeddings.LayerNorm", config)
-        self._layers = [_Layer(load, f"encoder.layer.{index}.", config) for index in range(config.num_layers)]
+        self._attention = Attention(config.num_heads, device, dtype)
+        places = [f"encoder.layer.{index}." for index in range(config.num_layers)]
+        self._layers = [_Layer(load, place, config, self._attention) for place in places]
         load.refuse_leftovers()
 
     @torch.inference_mode()
@@ -62,6 +65,10 @@ class BertNetwork:
             hidden, mixed = hidden[starts], mixed[starts]
         return last.finish(hidden, mixed)
 
+    def release_memory(self) -> None:
+        """Gives back what is kept for speed only."""
+        self._attention.release_memory()
+
     def _embed(self, rows: Rows) -> Tensor:
         hidden = F.embedding(rows.ids.to(self.device), self._words).float()
         hidden += F.embedding(rows.positions.to(self.device), self._positions)
@@ -72,9 +79,9 @@ class BertNetwork:
 class _Layer:
     """prefix: of the names of its tensors."""
 
-    def __init__(self, load: "_Loader", prefix: str, config: BertConfig) -> None:
+    def __init__(self, load: "_Loader", prefix: str, config: BertConfig, attention: Attention) -> None:
         width, wide = config.hidden_size, config.intermediate_size
-        self._num_heads = config.num_heads
+        self._attention = attention
         self._dtype = load.dtype
         sides = [f"{prefix}attention.self.{side}" for side in ("query", "key", "value")]
         self._query_key_value = load.linear(sides, width, width)
@@ -89,10 +96,8 @@ class _Layer:
         joined = self._query_key_value(hidden.to(self._dtype))
         mixed = joined.new_empty(hidden.shape)
         for group in rows.groups:
-            shape = (group.num_texts, group.length, 3, self._num_heads, -1)
-            query, key, value = joined[group.start : group.end].view(shape).permute(2, 0, 3, 1, 4)
-            seen = F.scaled_dot_product_attention(query, key, value)
-            mixed[group.start : group.end] = seen.transpose(1, 2).reshape(-1, hidden.shape[1])
+            part = slice(group.start, group.end)
+            self._attention(joined[part], group.num_texts, mixed[part])
         return mixed
 
     def finish(self, hidden: Tensor, mixed: Tensor) -> Tensor:
