@@ -37,14 +37,14 @@ def data(tmp_path: Path) -> Path:
     return file
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
 class Killer(Observer):
     def stepped(self, progress: Progress, num_steps: int) -> None:
         if progress.step == 4:
-            raise Killed
+            raise KilledError
 
 
 def test_a_run_makes_a_model_with_its_card_and_its_report(data: Path, make_qwen3: MakeQwen3, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_run_makes_a_model_with_its_card_and_its_report(data: Path, make_qwen3
 def test_a_run_that_was_killed_goes_on(data: Path, make_qwen3: MakeQwen3, tmp_path: Path) -> None:
     base = str(make_qwen3())
     whole = train(base, [data], tmp_path / "whole", OPTIONS, loading=LOADING)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(base, [data], tmp_path / "cut", OPTIONS, loading=LOADING, observer=Killer())
     resumed = train(base, [data], tmp_path / "cut", OPTIONS, loading=LOADING)
     assert whole is not None
