@@ -97,7 +97,7 @@ def train(
     warmup: Annotated[float, _option(_LEARNING, "--warmup", min=0.0, max=0.99, help="Share of the steps.")] = 0.1,
     weight_decay: Annotated[float, _option(_LEARNING, "--weight-decay", min=0.0)] = 0.0,
     evaluate_every: Annotated[
-        int | None, _option(_LEARNING, "--evaluate-every", min=1, help="Steps.", show_default="a tenth of all")
+        int | None, _option(_LEARNING, "--evaluate-every", min=1, help="Steps.", show_default="a tenth of all, or more")
     ] = None,
     patience: Annotated[
         int, _option(_LEARNING, "--patience", min=0, help="Evaluations without a gain that end the run; 0 never does.")

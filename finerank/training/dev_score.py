@@ -47,8 +47,9 @@ class DevScore:
         self._pairs.sort(key=lambda pair: -len(pair[2].ids))
 
     @property
-    def num_queries(self) -> int:
-        return len(self._qrels)
+    def num_pairs(self) -> int:
+        """Scored each time."""
+        return len(self._pairs)
 
     @torch.no_grad()
     def __call__(self) -> float:

@@ -1,6 +1,7 @@
 """From a model's name to a `Trainee`: the checkpoint, prompt and limits of `Reranker`, on transformers' network."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -234,6 +235,9 @@ def _quietly() -> Iterator[None]:
     before = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
-        yield
+        with warnings.catch_warnings():
+            # PEFT asks transformers for an attribute by its old name.
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            yield
     finally:
         logging.set_verbosity(before)

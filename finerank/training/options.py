@@ -20,7 +20,8 @@ class TrainingOptions:
     batch_tokens: most tokens at once; None is what the device takes. A smaller number needs less memory, nothing else.
     learning_rate: None is 1e-4 for LoRA over a yes/no reranker, 5e-4 over a small classic one, 1e-5 for full training.
     warmup: share of the steps in which the rate rises; afterwards it falls linearly to 0.
-    evaluate_every, save_every: steps; None is ten times in all.
+    evaluate_every, save_every: steps; None is ten times in all, measuring more rarely where it would take longer than
+    learning.
     gradient_checkpointing: None is on for Qwen3, off for small classic ones.
     eval_queries, eval_depth: held-out queries that are measured on, and documents of each.
     patience: evaluations without a better nDCG@10 after which training stops; None never does.

@@ -185,24 +185,27 @@ class _Run:
         )
         steps = sampler.num_steps(options.epochs, options.groups)
         steps = steps if options.max_steps is None else min(steps, options.max_steps)
-        tenth = max(1, steps // _EVALUATIONS)
-        schedule = Schedule(
-            num_steps=steps,
-            learning_rate=self._rate,
-            warmup=round(steps * options.warmup),
-            groups=options.groups,
-            evaluate_every=options.evaluate_every or tenth,
-            save_every=options.save_every or tenth,
-            patience=options.patience,
-            weight_decay=options.weight_decay,
-            max_grad_norm=options.max_grad_norm,
-        )
         score = DevScore(
             trainee,
             prepared.held_out.dataset,
             prepared.held_out.candidates,
             batch_tokens=2 * self._batch_tokens,
             seed=options.seed,
+        )
+        tenth = max(1, steps // _EVALUATIONS)
+        # A pass forward is a third of a step's work: measuring shall not take longer than learning.
+        pairs = 3 * options.groups * (1 + options.negatives + options.random_negatives)
+        rarely = max(tenth, score.num_pairs // pairs)
+        schedule = Schedule(
+            num_steps=steps,
+            learning_rate=self._rate,
+            warmup=round(steps * options.warmup),
+            groups=options.groups,
+            evaluate_every=options.evaluate_every or rarely,
+            save_every=options.save_every or tenth,
+            patience=options.patience,
+            weight_decay=options.weight_decay,
+            max_grad_norm=options.max_grad_norm,
         )
         trainer = Trainer(
             trainee,
