@@ -5,7 +5,7 @@ But for ties: the searcher breaks them by the dense rank, here they are trec_eva
 
 from collections.abc import Mapping, Sequence
 
-from ..retrieval.fusion import RRF_K
+from ..retrieval.fusion import reciprocal_rank_fusion
 from .ordering import ranked
 from .types import Run
 
@@ -17,8 +17,5 @@ def fuse(runs: Sequence[Run], num_results: int) -> Run:
 
 
 def _fused(rankings: Sequence[Mapping[str, float]], num_results: int) -> dict[str, float]:
-    scores: dict[str, float] = {}
-    for ranking in rankings:
-        for rank, document_id in enumerate(ranked(ranking), start=1):
-            scores[document_id] = scores.get(document_id, 0.0) + 1.0 / (RRF_K + rank)
+    scores = reciprocal_rank_fusion(ranked(ranking) for ranking in rankings)
     return {document_id: scores[document_id] for document_id in ranked(scores)[:num_results]}
