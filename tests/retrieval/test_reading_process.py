@@ -60,6 +60,8 @@ def test_a_parser_that_hangs_is_ended(tmp_path: Path) -> None:
         assert texts(reading, b"second") == "second"
 
 
+# In one of six whole runs, after the tests of the page, Thread.start() never came back here; see dev/LOG.md.
+@pytest.mark.slow
 def test_closing_while_another_thread_waits_for_a_file_ends_both(tmp_path: Path) -> None:
     fifo = tmp_path / "a.txt"
     os.mkfifo(fifo)
